@@ -1,1 +1,18 @@
-//! log
+//! Records become durable, get offsets, are read in order; units commit.
+//! In come record batches and units, out go offsets and batches. The only crate that names RocksDB.
+//! Whatever only RocksDB can do stays out of [`Log`]: the same processors are to run on other logs one day.
+
+mod api;
+mod config;
+mod error;
+
+pub use api::{
+    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaChange, MetaKind,
+    NewTopic, OffsetChange, OffsetCommit, ReadRequest, StateChange, StateEntry, StateStore, TaskKey, TimerChange,
+    TimerClock, TimerEntry, Topic, TopicChange, Unit, UnitResult,
+};
+pub use config::{CleanupPolicy, ConfigError, ConfigKey, ConfigSource, TimestampType, TopicConfig};
+pub use error::{
+    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
+    Remedy, StoreError, UnknownPartition,
+};
