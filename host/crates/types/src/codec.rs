@@ -79,7 +79,9 @@ impl Compression {
                 to.write_all(plain).map_err(|e| wrong(&e))?;
                 to.finish().map_err(|e| wrong(&e))
             }
-            Compression::Zstd => zstd::bulk::compress(plain, zstd::DEFAULT_COMPRESSION_LEVEL).map_err(|e| wrong(&e)),
+            Compression::Zstd => {
+                zstd::bulk::compress(plain, zstd::DEFAULT_COMPRESSION_LEVEL).map_err(|e| wrong(&e))
+            }
         }
     }
 
@@ -88,9 +90,13 @@ impl Compression {
         match self {
             Compression::None if packed.len() > limit => Err(CodecError::TooLarge { limit }),
             Compression::None => Ok(packed.to_vec()),
-            Compression::Gzip => self.read_all(flate2::read::MultiGzDecoder::new(packed), packed.len(), limit),
+            Compression::Gzip => {
+                self.read_all(flate2::read::MultiGzDecoder::new(packed), packed.len(), limit)
+            }
             Compression::Snappy => self.unpack_snappy(packed, limit),
-            Compression::Lz4 => self.read_all(lz4_flex::frame::FrameDecoder::new(packed), packed.len(), limit),
+            Compression::Lz4 => {
+                self.read_all(lz4_flex::frame::FrameDecoder::new(packed), packed.len(), limit)
+            }
             Compression::Zstd => {
                 let reader = zstd::Decoder::with_buffer(packed).map_err(|e| self.damaged(&e))?;
                 self.read_all(reader, packed.len(), limit)
@@ -136,7 +142,8 @@ impl Compression {
         }
         let start = to.len();
         to.resize(start + claimed, 0);
-        let written = snap::raw::Decoder::new().decompress(block, &mut to[start..]).map_err(|e| self.damaged(&e))?;
+        let written =
+            snap::raw::Decoder::new().decompress(block, &mut to[start..]).map_err(|e| self.damaged(&e))?;
         to.truncate(start + written);
         Ok(())
     }
@@ -183,7 +190,13 @@ mod tests {
         let packed = snap::raw::Encoder::new().compress_vec(b"raw raw raw raw raw").unwrap();
         assert_eq!(Compression::Snappy.unpack(&packed, 100).unwrap(), b"raw raw raw raw raw");
         for codec in ALL.into_iter().skip(1) {
-            assert!(matches!(codec.unpack(&[0xff; 40], 1 << 20), Err(CodecError::Damaged { .. } | CodecError::TooLarge { .. })), "{codec:?}");
+            assert!(
+                matches!(
+                    codec.unpack(&[0xff; 40], 1 << 20),
+                    Err(CodecError::Damaged { .. } | CodecError::TooLarge { .. })
+                ),
+                "{codec:?}"
+            );
         }
     }
 }

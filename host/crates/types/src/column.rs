@@ -191,7 +191,11 @@ impl HeaderColumns {
         records: usize,
     ) -> Result<HeaderColumns, ColumnError> {
         if names.len() != values.len() {
-            return Err(ColumnError::Length { what: "headers.values", len: values.len(), expected: names.len() });
+            return Err(ColumnError::Length {
+                what: "headers.values",
+                len: values.len(),
+                expected: names.len(),
+            });
         }
         let (numbers, rest) = ends.as_chunks::<4>();
         if !rest.is_empty() {
@@ -235,7 +239,8 @@ impl HeaderColumns {
     pub fn get(&self, record: usize) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
         let end = |i: usize| {
             let at = 4 * i;
-            u32::from_le_bytes([self.ends[at], self.ends[at + 1], self.ends[at + 2], self.ends[at + 3]]) as usize
+            u32::from_le_bytes([self.ends[at], self.ends[at + 1], self.ends[at + 2], self.ends[at + 3]])
+                as usize
         };
         let start = if record == 0 { 0 } else { end(record - 1) };
         (start..end(record)).map(|i| (self.names.get(i).unwrap_or_default(), self.values.get(i)))
@@ -273,7 +278,8 @@ impl RecordColumns {
     }
     /// Bytes of all columns.
     pub fn byte_len(&self) -> usize {
-        let headers = self.headers.as_ref().map_or(0, |h| h.ends.len() + h.names.byte_len() + h.values.byte_len());
+        let headers =
+            self.headers.as_ref().map_or(0, |h| h.ends.len() + h.names.byte_len() + h.values.byte_len());
         self.offsets.len() + self.timestamps.len() + self.keys.byte_len() + self.values.byte_len() + headers
     }
     /// Offset of record i; panics when there is none.
@@ -326,7 +332,13 @@ impl RecordColumns {
         for i in range {
             match &self.headers {
                 Some(headers) => {
-                    part.push(self.offset(i), self.timestamp(i), self.keys.get(i), self.values.get(i), headers.get(i));
+                    part.push(
+                        self.offset(i),
+                        self.timestamp(i),
+                        self.keys.get(i),
+                        self.values.get(i),
+                        headers.get(i),
+                    );
                 }
                 None => part.push(
                     self.offset(i),

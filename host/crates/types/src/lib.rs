@@ -12,15 +12,16 @@ mod time;
 mod varint;
 
 pub use batch::{
-    BATCH_HEADER_LEN, BatchBuilder, BatchError, BatchHeader, BatchLimits, NewBatch, OpenBatch, Record, RecordBatch,
-    RecordHeader, Records, batch_len,
+    BATCH_HEADER_LEN, BatchBuilder, BatchError, BatchHeader, BatchLimits, NewBatch, OpenBatch, Record,
+    RecordBatch, RecordHeader, Records, batch_len,
 };
 pub use codec::{CodecError, Compression};
 pub use column::{Column, ColumnError, HeaderColumns, RecordColumns};
 pub use digest::{Digest, DigestError};
 pub use murmur2::{murmur2, partition_for_key};
 pub use name::{
-    ModuleName, NAME_LEN_MAX, NameError, PartitionIndex, ProcessorName, TopicName, TopicNumber, TopicPartition,
+    ModuleName, NAME_LEN_MAX, NameError, PartitionIndex, ProcessorName, TopicName, TopicNumber,
+    TopicPartition,
 };
 pub use offset::{Ends, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

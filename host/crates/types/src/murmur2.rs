@@ -9,7 +9,10 @@ const R: u32 = 24;
 
 /// Murmur2 with Kafka's seed, over the bytes as they are.
 pub fn murmur2(data: &[u8]) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the hash is defined over the low 32 bits of the length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the hash is defined over the low 32 bits of the length"
+    )]
     let mut h = SEED ^ data.len() as u32;
     let mut words = data.chunks_exact(4);
     for word in &mut words {

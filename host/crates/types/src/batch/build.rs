@@ -1,7 +1,9 @@
 //! Builds batches: from records that come in one by one, and (for compaction) from the records that are left of a batch.
 
 use super::records::{OpenBatch, Record};
-use super::{BATCH_HEADER_LEN, BatchError, BatchHeader, CONTROL_BIT, NewBatch, RecordBatch, TRANSACTIONAL_BIT};
+use super::{
+    BATCH_HEADER_LEN, BatchError, BatchHeader, CONTROL_BIT, NewBatch, RecordBatch, TRANSACTIONAL_BIT,
+};
 use super::{LENGTH_OVERHEAD, LOG_APPEND_TIME_BIT, parse_header, write_crc};
 use crate::codec::Compression;
 use crate::offset::{ProducerEpoch, ProducerId};
@@ -42,7 +44,13 @@ impl BatchBuilder {
         }
     }
     /// Makes it the batch of an idempotent producer (KIP-98), of a transaction when `transactional`.
-    pub fn producer(mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: i32, transactional: bool) -> Self {
+    pub fn producer(
+        mut self,
+        id: ProducerId,
+        epoch: ProducerEpoch,
+        base_sequence: i32,
+        transactional: bool,
+    ) -> Self {
         self.producer = Some((id, epoch, base_sequence));
         if transactional {
             self.attributes |= TRANSACTIONAL_BIT;
@@ -161,7 +169,8 @@ fn put_record<'a>(
         + bytes_size(value)
         + varint::size(count);
     if count > 0 {
-        size += headers.clone().map(|(name, value)| bytes_size(Some(name)) + bytes_size(value)).sum::<usize>();
+        size +=
+            headers.clone().map(|(name, value)| bytes_size(Some(name)) + bytes_size(value)).sum::<usize>();
     }
     to.reserve(size + 5);
     varint::put(to, as_i64(size));

@@ -176,7 +176,10 @@ fn parse_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
     }
     let len = batch_len(bytes)?;
     if len != bytes.len() {
-        return Err(BatchError::Length { claimed: i64::try_from(len).unwrap_or(i64::MAX), have: bytes.len() });
+        return Err(BatchError::Length {
+            claimed: i64::try_from(len).unwrap_or(i64::MAX),
+            have: bytes.len(),
+        });
     }
     let attributes = i16_at(bytes, 21);
     let last_offset_delta = u32::try_from(i32_at(bytes, 23));
@@ -185,7 +188,10 @@ fn parse_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         return Err(BatchError::Counts("a count is negative".into()));
     };
     if u64::from(count) > u64::from(last_offset_delta) + 1 {
-        return Err(BatchError::Counts(format!("{count} records in {} offsets", u64::from(last_offset_delta) + 1)));
+        return Err(BatchError::Counts(format!(
+            "{count} records in {} offsets",
+            u64::from(last_offset_delta) + 1
+        )));
     }
     let base_offset = Offset::from_wire(i64_at(bytes, 0))
         .filter(|base| base.get() <= Offset::MAX.get() - u64::from(last_offset_delta) - 1)
@@ -343,7 +349,12 @@ mod tests {
 
     fn abc(compression: Compression) -> NewBatch {
         let mut builder = BatchBuilder::new(compression);
-        builder.push(Timestamp(10), Some(b"a"), Some(b"1"), [(&b"h"[..], Some(&b"x"[..])), (b"h", None)].into_iter());
+        builder.push(
+            Timestamp(10),
+            Some(b"a"),
+            Some(b"1"),
+            [(&b"h"[..], Some(&b"x"[..])), (b"h", None)].into_iter(),
+        );
         builder.push(Timestamp(30), None, Some(b"22"), std::iter::empty());
         builder.push(Timestamp(20), Some(b"c"), None, std::iter::empty());
         builder.build().unwrap().unwrap()
@@ -351,7 +362,9 @@ mod tests {
 
     #[test]
     fn a_built_batch_reads_back_whatever_the_codec() {
-        for codec in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+        for codec in
+            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+        {
             let batch = abc(codec);
             batch.check_records(1 << 20).unwrap();
             let placed = batch.place(Offset::new(100).unwrap(), LeaderEpoch(7));
@@ -361,7 +374,9 @@ mod tests {
             let open = stored.open(1 << 20).unwrap();
             let seen: Vec<_> = open
                 .records()
-                .map(|r| r.map(|r| (r.offset.get(), r.timestamp.0, r.key, r.value, r.headers().count())).unwrap())
+                .map(|r| {
+                    r.map(|r| (r.offset.get(), r.timestamp.0, r.key, r.value, r.headers().count())).unwrap()
+                })
                 .collect();
             assert_eq!(
                 seen,

@@ -107,7 +107,9 @@ impl<'a> OpenBatch<'a> {
             if record.offset < from {
                 continue;
             }
-            let len = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + record.headers.bytes.len();
+            let len = record.key.map_or(0, <[u8]>::len)
+                + record.value.map_or(0, <[u8]>::len)
+                + record.headers.bytes.len();
             let full = columns.len() >= records_max || bytes + len > bytes_max;
             if full && !columns.is_empty() {
                 return Ok(false);
@@ -131,7 +133,10 @@ impl<'a> OpenBatch<'a> {
             let record = record?;
             if record.offset != next {
                 let index = records.index - 1;
-                return Err(BatchError::Record { index, reason: "its offset does not follow the one before" });
+                return Err(BatchError::Record {
+                    index,
+                    reason: "its offset does not follow the one before",
+                });
             }
             next = next.after(1);
             largest = largest.max(record.timestamp);
@@ -194,7 +199,11 @@ fn check_headers(body: &[u8], mut at: usize) -> Result<RawHeaders<'_>, &'static 
         take_bytes(body, &mut at).flatten().ok_or("a header's name is cut off or null")?;
         take_bytes(body, &mut at).ok_or("a header's value is cut off")?;
     }
-    if at == body.len() { Ok(RawHeaders { bytes: &body[start..], count }) } else { Err("it has bytes after its headers") }
+    if at == body.len() {
+        Ok(RawHeaders { bytes: &body[start..], count })
+    } else {
+        Err("it has bytes after its headers")
+    }
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -207,7 +216,10 @@ impl<'a> Iterator for Records<'a> {
                 return None;
             }
             self.at = self.payload.len();
-            return Some(Err(BatchError::Counts(format!("bytes follow the last of {} records", self.header.count))));
+            return Some(Err(BatchError::Counts(format!(
+                "bytes follow the last of {} records",
+                self.header.count
+            ))));
         }
         let index = self.index;
         match self.read() {

@@ -1,0 +1,40 @@
+//! OffsetCommit: whether a client may commit for the group. The offsets themselves are the log's.
+
+use super::{ClassicGroup, GroupError, GroupState};
+use potok_types::Timestamp;
+
+impl ClassicGroup {
+    /// May this client commit? A client without a generation (below 0) may while the group has no members: it manages its partitions by itself.
+    pub fn may_commit(
+        &mut self,
+        now: Timestamp,
+        member_id: &str,
+        instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        if generation < 0 && self.state == GroupState::Empty {
+            return Ok(());
+        }
+        if generation < 0 && member_id.is_empty() {
+            return Err(GroupError::UnknownMember);
+        }
+        self.check_member(member_id, instance_id)?;
+        if generation != self.generation {
+            return Err(GroupError::IllegalGeneration);
+        }
+        if let Some(member) = self.members.get_mut(member_id) {
+            member.touch(now);
+        }
+        // the member must first learn its new partitions
+        if self.state == GroupState::CompletingRebalance {
+            Err(GroupError::RebalanceInProgress)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// May the group be deleted? Only while it is empty.
+    pub fn may_delete(&self) -> Result<(), GroupError> {
+        if self.state == GroupState::Empty { Ok(()) } else { Err(GroupError::NotEmpty) }
+    }
+}

@@ -1,0 +1,10 @@
+//! Consumer groups as pure state machines: in come requests and the time, out go replies and what to keep.
+//! Nothing here reads a clock, waits, or knows the wire or the log: the caller brings `now`, keeps what it is told to keep,
+//! and hands each reply to whoever holds its ticket.
+
+mod classic;
+
+pub use classic::{
+    ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
+    LeaveRequest, Member, MemberSnapshot, Protocol, Snapshot, SyncReply, SyncRequest, Ticket,
+};
