@@ -2,9 +2,13 @@
 //! In come record batches and units, out go offsets and batches. The only crate that names RocksDB.
 //! Whatever only RocksDB can do stays out of [`Log`]: the same processors are to run on other logs one day.
 
+mod admission;
 mod api;
 mod config;
 mod error;
+mod producers;
+mod topics;
+mod transactions;
 
 pub use api::{
     AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaChange, MetaKind,
@@ -16,3 +20,5 @@ pub use error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     Remedy, StoreError, UnknownPartition,
 };
+pub use topics::PARTITIONS_MAX;
+pub use transactions::Marker;

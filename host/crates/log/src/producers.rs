@@ -1,0 +1,199 @@
+//! What a partition remembers of each idempotent producer, and what it decides by it (KIP-98, KIP-360).
+//! In come the header of a batch and what is known; out go a verdict and the next state. Pure: no clock, no store.
+//! Invariant: the remembered batches have rising offsets and belong to `epoch`.
+//!
+//! ```text
+//! on disk | version u8 = 1 | epoch i16 | open since i64, -1 none | touched at i64 | batches u8 | batches... | all BE
+//! a batch | first sequence i32 | last sequence i32 | base offset i64 | append time i64, i64::MIN none |
+//! ```
+
+use crate::error::AppendError;
+use crate::transactions::{EndedTransaction, Marker, TransactionStep};
+use potok_types::{BatchError, BatchHeader, Offset, ProducerEpoch, ProducerId, Timestamp};
+
+/// Batches remembered of one producer: as many as a client has in flight at most (`max.in.flight.requests.per.connection`).
+pub(crate) const BATCHES_REMEMBERED: usize = 5;
+const VERSION: u8 = 1;
+const HEAD_LEN: usize = 1 + 2 + 8 + 8 + 1;
+const SENT_LEN: usize = 4 + 4 + 8 + 8;
+const _: () = assert!(HEAD_LEN == 20 && SENT_LEN == 24, "this layout is on disk");
+
+/// A batch that a producer sent, as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SentBatch {
+    /// Sequence of its first record.
+    pub(crate) first_sequence: i32,
+    /// Sequence of its last record.
+    pub(crate) last_sequence: i32,
+    /// Where it came to lie.
+    pub(crate) base_offset: Offset,
+    /// Set where the topic has `LogAppendTime`.
+    pub(crate) append_time: Option<Timestamp>,
+}
+
+/// What one partition knows of one producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerState {
+    epoch: ProducerEpoch,
+    /// First offset of the transaction that is open here.
+    open_since: Option<Offset>,
+    /// When it last wrote, by the host's clock: what forgetting goes by.
+    touched_at: Timestamp,
+    /// The oldest first, at most [`BATCHES_REMEMBERED`].
+    recent: Vec<SentBatch>,
+}
+
+/// What is to become of a producer's batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is next: append it.
+    Append,
+    /// It is there already: answer with where it lies.
+    Duplicate(SentBatch),
+}
+
+/// Decides about a batch of producer `id`; changes nothing. `known` is none when the partition has never heard of it.
+/// A marker has no sequence; only its epoch counts.
+pub(crate) fn check(
+    known: Option<&ProducerState>,
+    id: ProducerId,
+    header: &BatchHeader,
+    epoch: ProducerEpoch,
+) -> Result<Verdict, AppendError> {
+    if let Some(known) = known
+        && epoch < known.epoch
+    {
+        return Err(AppendError::Fenced { producer: id.0, current: known.epoch.0, found: epoch.0 });
+    }
+    if header.control {
+        return Ok(Verdict::Append);
+    }
+    let found = header.base_sequence;
+    if found < 0 {
+        return Err(BatchError::Counts(format!("a producer's batch has a sequence, not {found}")).into());
+    }
+    let Some(known) = known else {
+        return if found == 0 { Ok(Verdict::Append) } else { Err(AppendError::UnknownProducer { producer: id.0 }) };
+    };
+    if epoch == known.epoch {
+        let same = |sent: &&SentBatch| sent.first_sequence == found && sent.last_sequence == header.last_sequence();
+        if let Some(sent) = known.recent.iter().rev().find(same) {
+            return Ok(Verdict::Duplicate(*sent));
+        }
+    }
+    let expected = if epoch == known.epoch { known.next_sequence() } else { 0 };
+    if found == expected {
+        Ok(Verdict::Append)
+    } else {
+        Err(AppendError::OutOfOrder { producer: id.0, expected, found })
+    }
+}
+
+impl ProducerState {
+    /// The epoch that counts.
+    pub(crate) fn epoch(&self) -> ProducerEpoch {
+        self.epoch
+    }
+    /// First offset of its open transaction.
+    pub(crate) fn open_since(&self) -> Option<Offset> {
+        self.open_since
+    }
+    /// When it last wrote, by the host's clock.
+    pub(crate) fn touched_at(&self) -> Timestamp {
+        self.touched_at
+    }
+    fn next_sequence(&self) -> i32 {
+        // sequences wrap to 0 behind i32::MAX (Kafka's DefaultRecordBatch.incrementSequence)
+        self.recent.last().map_or(0, |last| last.last_sequence.checked_add(1).unwrap_or(0))
+    }
+
+    /// The state after a batch that [`check`] let pass came to lie where `header` (placed) says, and what that means for
+    /// the partition's transactions. `marker` is what a control batch says.
+    pub(crate) fn advance(
+        known: Option<ProducerState>,
+        (id, epoch): (ProducerId, ProducerEpoch),
+        header: &BatchHeader,
+        marker: Option<Marker>,
+        now: Timestamp,
+    ) -> (ProducerState, TransactionStep) {
+        let mut next = known.unwrap_or(ProducerState { epoch, open_since: None, touched_at: now, recent: Vec::new() });
+        if next.epoch != epoch {
+            next.epoch = epoch;
+            next.recent.clear();
+        }
+        next.touched_at = now;
+        if let Some(marker) = marker {
+            return match next.open_since.take() {
+                Some(first) => (next, TransactionStep::Ended(ended(id, first, header.base_offset, marker))),
+                None => (next, TransactionStep::None),
+            };
+        }
+        next.remember(header);
+        if header.transactional && next.open_since.is_none() {
+            next.open_since = Some(header.base_offset);
+            return (next, TransactionStep::Opened(id, header.base_offset));
+        }
+        (next, TransactionStep::None)
+    }
+    fn remember(&mut self, header: &BatchHeader) {
+        if self.recent.len() == BATCHES_REMEMBERED {
+            self.recent.remove(0);
+        }
+        self.recent.push(SentBatch {
+            first_sequence: header.base_sequence,
+            last_sequence: header.last_sequence(),
+            base_offset: header.base_offset,
+            append_time: header.log_append_time.then_some(header.max_timestamp),
+        });
+    }
+
+    /// The bytes on disk, drawn at the head of this file.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut to = Vec::with_capacity(HEAD_LEN + SENT_LEN * self.recent.len());
+        to.push(VERSION);
+        to.extend_from_slice(&self.epoch.0.to_be_bytes());
+        to.extend_from_slice(&self.open_since.map_or(-1, Offset::to_wire).to_be_bytes());
+        to.extend_from_slice(&self.touched_at.0.to_be_bytes());
+        to.push(u8::try_from(self.recent.len()).unwrap_or(u8::MAX));
+        for sent in &self.recent {
+            to.extend_from_slice(&sent.first_sequence.to_be_bytes());
+            to.extend_from_slice(&sent.last_sequence.to_be_bytes());
+            to.extend_from_slice(&sent.base_offset.to_wire().to_be_bytes());
+            to.extend_from_slice(&sent.append_time.map_or(i64::MIN, |time| time.0).to_be_bytes());
+        }
+        to
+    }
+    /// From the bytes on disk; none when they are not what [`ProducerState::encode`] writes.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<ProducerState> {
+        let (head, rest) = bytes.split_at_checked(HEAD_LEN)?;
+        let (sent, cut) = rest.as_chunks::<SENT_LEN>();
+        let count = usize::from(head[HEAD_LEN - 1]);
+        if head[0] != VERSION || !cut.is_empty() || sent.len() != count || count > BATCHES_REMEMBERED {
+            return None;
+        }
+        let open_since = i64_at(head, 3)?;
+        Some(ProducerState {
+            epoch: ProducerEpoch(i16::from_be_bytes([head[1], head[2]])),
+            open_since: if open_since == -1 { None } else { Some(Offset::from_wire(open_since)?) },
+            touched_at: Timestamp(i64_at(head, 11)?),
+            recent: sent.iter().map(|bytes| decode_sent(bytes)).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn ended(producer: ProducerId, first_offset: Offset, marker_offset: Offset, marker: Marker) -> EndedTransaction {
+    EndedTransaction { producer, first_offset, marker_offset, aborted: marker == Marker::Abort }
+}
+
+fn decode_sent(bytes: &[u8; SENT_LEN]) -> Option<SentBatch> {
+    let append_time = i64_at(bytes, 16)?;
+    Some(SentBatch {
+        first_sequence: i32::from_be_bytes(*bytes[..4].first_chunk()?),
+        last_sequence: i32::from_be_bytes(*bytes[4..8].first_chunk()?),
+        base_offset: Offset::from_wire(i64_at(bytes, 8)?)?,
+        append_time: (append_time != i64::MIN).then_some(Timestamp(append_time)),
+    })
+}
+fn i64_at(bytes: &[u8], at: usize) -> Option<i64> {
+    bytes.get(at..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
+}
