@@ -1,0 +1,90 @@
+//! Consumer groups' positions, under `/v1/groups`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// All groups that have committed an offset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupList {
+    /// By name.
+    pub groups: Vec<GroupSummary>,
+}
+
+/// A group in a few numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupSummary {
+    /// Its name.
+    pub name: String,
+    /// Topics that it reads.
+    pub topics: Vec<String>,
+    /// Partitions in which it has a position.
+    pub partitions: u64,
+    /// Offsets between its positions and the ends.
+    pub lag: u64,
+}
+
+/// A group and its positions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Offsets between its positions and the ends.
+    pub lag: u64,
+    /// By topic and partition.
+    pub positions: Vec<GroupPosition>,
+}
+
+/// Where a group stands in one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupPosition {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The next offset that it reads.
+    pub offset: u64,
+    /// The end of the partition.
+    pub end: u64,
+    /// Offsets between the two.
+    pub lag: u64,
+    /// The client's words.
+    pub metadata: String,
+    /// When it was committed, in milliseconds since 1970-01-01 UTC.
+    pub committed_at: i64,
+}
+
+/// Positions to be set. All of them are, or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetOffsets {
+    /// One for each partition, or for all partitions of a topic at once.
+    #[schema(min_items = 1)]
+    pub offsets: Vec<SetOffset>,
+}
+
+/// One position to be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetOffset {
+    /// The topic.
+    pub topic: String,
+    /// The partition; all of the topic when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// Where to.
+    pub to: MoveTo,
+}
+
+/// Where a position is moved to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MoveTo {
+    /// The first record there is.
+    Earliest,
+    /// The end.
+    Latest,
+    /// This offset.
+    Offset(u64),
+    /// The first record of this moment or later, in milliseconds since 1970-01-01 UTC; the end when there is none.
+    Time(i64),
+}
