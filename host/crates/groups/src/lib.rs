@@ -3,8 +3,13 @@
 //! and hands each reply to whoever holds its ticket.
 
 mod classic;
+mod consumer;
 
 pub use classic::{
     ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
     LeaveRequest, Member, MemberSnapshot, Protocol, Snapshot, SyncReply, SyncRequest, Ticket,
+};
+pub use consumer::{
+    ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerSettings, HeartbeatReply,
+    HeartbeatRequest, MemberState, TopicId, Topics,
 };

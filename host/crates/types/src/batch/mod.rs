@@ -25,7 +25,8 @@ pub const BATCH_HEADER_LEN: usize = 61;
 const LENGTH_OVERHEAD: usize = 12;
 const CRC_START: usize = 17;
 const CRC_COVERS_FROM: usize = 21;
-const CODEC_BITS: i16 = 0b111;
+/// Of the attributes' low byte.
+const CODEC_BITS: u8 = 0b111;
 const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
 const TRANSACTIONAL_BIT: i16 = 1 << 4;
 const CONTROL_BIT: i16 = 1 << 5;
@@ -194,10 +195,9 @@ fn parse_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         )));
     }
     let base_offset = Offset::from_wire(i64_at(bytes, 0))
-        .filter(|base| base.get() <= Offset::MAX.get() - u64::from(last_offset_delta) - 1)
+        .filter(|base| base.get() < Offset::MAX.get() - u64::from(last_offset_delta))
         .ok_or_else(|| BatchError::Counts(format!("base offset {} is out of range", i64_at(bytes, 0))))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "three bits")]
-    let compression = Compression::from_bits((attributes & CODEC_BITS) as u8)?;
+    let compression = Compression::from_bits(bytes[22] & CODEC_BITS)?;
     let producer_id = i64_at(bytes, 43);
     Ok(BatchHeader {
         base_offset,

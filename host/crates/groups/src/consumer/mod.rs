@@ -1,0 +1,250 @@
+//! The consumer group protocol (KIP-848): members say what they subscribe to and own, the group computes who gets what, and each member is led
+//! there by its own heartbeats. Nobody waits for anybody: an answer is always given at once.
+//!
+//! A member's way to its target: give up what it must no longer have (`Unrevoked`), take what is free, and wait for what others
+//! still hold (`Unreleased`), until it owns its target (`Stable`).
+
+mod assign;
+mod heartbeat;
+mod reconcile;
+#[cfg(test)]
+mod tests;
+
+pub use heartbeat::{HeartbeatReply, HeartbeatRequest};
+
+use potok_types::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// A topic id as Kafka's protocol has it (KIP-516).
+pub type TopicId = [u8; 16];
+/// Partitions by topic.
+pub type Assignment = BTreeMap<TopicId, BTreeSet<u32>>;
+
+/// The assignors that a member may ask for; the first is the default.
+pub const ASSIGNORS: [&str; 2] = ["uniform", "range"];
+
+/// Bounds, as Kafka's `group.consumer.*` broker configs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsumerSettings {
+    /// `group.consumer.session.timeout.ms`.
+    pub session_timeout: Duration,
+    /// `group.consumer.heartbeat.interval.ms`: what members are told.
+    pub heartbeat_interval: Duration,
+    /// `group.consumer.max.size`.
+    pub members_max: usize,
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> ConsumerSettings {
+        ConsumerSettings {
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(5),
+            members_max: 10_000,
+        }
+    }
+}
+
+/// The topics that there are.
+pub trait Topics {
+    /// Id and number of partitions of a topic.
+    fn topic(&self, name: &str) -> Option<(TopicId, u32)>;
+    /// Names that match a pattern whole (RE2 syntax); none when the pattern is no regular expression.
+    fn matching(&self, pattern: &str) -> Option<BTreeSet<String>>;
+}
+
+/// Why a heartbeat is refused; the wire has a code for each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumerError {
+    /// No member of this id.
+    #[error("member is unknown to the group")]
+    UnknownMember,
+    /// Its epoch is not the group's: it must give everything up and join again.
+    #[error("member epoch is fenced")]
+    FencedEpoch,
+    /// Its epoch is behind the group's, in a request that must be current.
+    #[error("member epoch is stale")]
+    StaleEpoch,
+    /// Another member has this instance id (KIP-345); the newcomer is turned away.
+    #[error("instance id is in use")]
+    UnreleasedInstance,
+    /// The instance id belongs to another member.
+    #[error("instance id was taken over by another member")]
+    FencedInstance,
+    /// Not one of [`ASSIGNORS`].
+    #[error("assignor is not supported; supported are uniform and range")]
+    UnsupportedAssignor,
+    /// `group.consumer.max.size`.
+    #[error("group is full")]
+    Full,
+    /// The request contradicts itself.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The pattern is no regular expression.
+    #[error("subscription pattern is no regular expression")]
+    InvalidRegex,
+    /// Only an empty group can be deleted.
+    #[error("group has members")]
+    NotEmpty,
+}
+
+/// Where a member is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// Owns its target.
+    Stable,
+    /// Must give partitions up.
+    Unrevoked,
+    /// Waits for partitions that others hold.
+    Unreleased,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerMember {
+    /// Its id.
+    pub id: String,
+    /// Of a static member.
+    pub instance_id: Option<String>,
+    /// Where it is.
+    pub rack: Option<String>,
+    /// `client.id`.
+    pub client_id: String,
+    /// Where it connects from.
+    pub client_host: String,
+    /// How long it may take to give partitions up.
+    pub rebalance_timeout: Duration,
+    /// By name.
+    pub topics: BTreeSet<String>,
+    /// By pattern.
+    pub pattern: Option<String>,
+    /// The one it asked for.
+    pub assignor: Option<String>,
+    /// Epoch that it has reached.
+    pub epoch: i32,
+    /// The one before.
+    pub previous_epoch: i32,
+    /// Where it is.
+    pub state: MemberState,
+    /// What it has.
+    pub assigned: Assignment,
+    /// What it must give up.
+    pub pending_revocation: Assignment,
+    /// What it is to have.
+    pub target: Assignment,
+    expires_at: Timestamp,
+    /// By when it must have given up what it must.
+    revoke_by: Option<Timestamp>,
+    /// A static member that left for a while (epoch -2).
+    away: bool,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerGroup {
+    settings: ConsumerSettings,
+    /// One more whenever members or subscriptions change.
+    epoch: i32,
+    /// The epoch for which the target was computed.
+    target_epoch: i32,
+    members: BTreeMap<String, ConsumerMember>,
+    statics: HashMap<String, String>,
+    /// Topics and partitions as they were when the target was computed.
+    seen: BTreeMap<String, (TopicId, u32)>,
+    state_since: Timestamp,
+}
+
+impl ConsumerGroup {
+    /// A group without members.
+    pub fn new(settings: ConsumerSettings, now: Timestamp) -> ConsumerGroup {
+        ConsumerGroup {
+            settings,
+            epoch: 0,
+            target_epoch: 0,
+            members: BTreeMap::new(),
+            statics: HashMap::new(),
+            seen: BTreeMap::new(),
+            state_since: now,
+        }
+    }
+    /// One more whenever members or subscriptions change.
+    pub fn epoch(&self) -> i32 {
+        self.epoch
+    }
+    /// The epoch of the target assignment.
+    pub fn target_epoch(&self) -> i32 {
+        self.target_epoch
+    }
+    /// Its members by id.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &ConsumerMember> {
+        self.members.values()
+    }
+    /// `Empty`, `Assigning`, `Reconciling` or `Stable`, as Kafka shows it.
+    pub fn state(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.epoch > self.target_epoch {
+            "Assigning"
+        } else if self
+            .members
+            .values()
+            .any(|m| m.state != MemberState::Stable || m.epoch != self.target_epoch)
+        {
+            "Reconciling"
+        } else {
+            "Stable"
+        }
+    }
+    /// The assignor that most members ask for, else the default.
+    pub fn assignor(&self) -> &str {
+        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.members.values().filter_map(|m| m.assignor.as_deref()) {
+            *votes.entry(name).or_default() += 1;
+        }
+        votes.into_iter().max_by_key(|(_, n)| *n).map_or(ASSIGNORS[0], |(name, _)| name)
+    }
+    /// When it came into its state.
+    pub fn state_since(&self) -> Timestamp {
+        self.state_since
+    }
+    /// May this member commit? Its epoch must be the one it was given.
+    pub fn may_commit(&self, member_id: &str, epoch: i32) -> Result<(), ConsumerError> {
+        if epoch < 0 && self.members.is_empty() {
+            return Ok(());
+        }
+        let member = self.members.get(member_id).ok_or(ConsumerError::UnknownMember)?;
+        if member.epoch == epoch { Ok(()) } else { Err(ConsumerError::StaleEpoch) }
+    }
+    /// May the group be deleted?
+    pub fn may_delete(&self) -> Result<(), ConsumerError> {
+        if self.members.is_empty() { Ok(()) } else { Err(ConsumerError::NotEmpty) }
+    }
+    /// The next moment at which [`ConsumerGroup::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.members.values().flat_map(|m| [Some(m.expires_at), m.revoke_by].into_iter().flatten()).min()
+    }
+    /// Expels members that are silent or do not give partitions up in time; says whether anything changed.
+    pub fn tick(&mut self, now: Timestamp, topics: &dyn Topics) -> bool {
+        let over = |m: &&ConsumerMember| m.expires_at <= now || m.revoke_by.is_some_and(|at| at <= now);
+        let gone: Vec<String> = self.members.values().filter(over).map(|m| m.id.clone()).collect();
+        gone.iter().for_each(|id| self.remove(id));
+        if gone.is_empty() {
+            return false;
+        }
+        self.bump(now, topics);
+        true
+    }
+    fn remove(&mut self, id: &str) {
+        if let Some(instance) = self.members.remove(id).and_then(|m| m.instance_id)
+            && self.statics.get(&instance).is_some_and(|current| current == id)
+        {
+            self.statics.remove(&instance);
+        }
+    }
+    /// Members or subscriptions changed: a new epoch with a new target.
+    fn bump(&mut self, now: Timestamp, topics: &dyn Topics) {
+        self.epoch = self.epoch.checked_add(1).unwrap_or(1);
+        self.state_since = now;
+        self.compute_target(topics);
+    }
+}
