@@ -173,7 +173,7 @@ const BATCH_LEN_MAX: i64 = 256 << 20;
 fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
     let value = value.trim();
     let refuse = |expected| Err(ConfigError::Value { name, value: value.chars().take(100).collect(), expected });
-    let number = value.parse::<i64>();
+    let number = value.parse::<i64>().ok();
     match name {
         "cleanup.policy" => match value.split(',').map(str::trim).all(|part| matches!(part, "delete" | "compact")) {
             true => Ok(()),
@@ -187,11 +187,11 @@ fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
             Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(()),
             _ => refuse("a number from 0 to 1"),
         },
-        "retention.ms" | "retention.bytes" if number.is_ok_and(|n| n >= -1) => Ok(()),
+        "retention.ms" | "retention.bytes" if number.is_some_and(|n| n >= -1) => Ok(()),
         "retention.ms" | "retention.bytes" => refuse("a whole number, -1 for no limit"),
-        "max.message.bytes" if number.is_ok_and(|n| (0..=BATCH_LEN_MAX).contains(&n)) => Ok(()),
+        "max.message.bytes" if number.is_some_and(|n| (0..=BATCH_LEN_MAX).contains(&n)) => Ok(()),
         "max.message.bytes" => refuse("a whole number of bytes from 0 to 268435456 (256 MiB)"),
-        _ if number.is_ok_and(|n| n >= 0) => Ok(()),
+        _ if number.is_some_and(|n| n >= 0) => Ok(()),
         _ => refuse("a whole number of milliseconds, 0 or more"),
     }
 }
