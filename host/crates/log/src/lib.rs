@@ -6,6 +6,7 @@ mod admission;
 mod api;
 mod config;
 mod error;
+mod memory;
 mod producers;
 mod topics;
 mod transactions;
@@ -20,5 +21,6 @@ pub use error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     Remedy, StoreError, UnknownPartition,
 };
+pub use memory::MemoryLog;
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;

@@ -73,10 +73,15 @@ pub(crate) fn check(
         return Err(BatchError::Counts(format!("a producer's batch has a sequence, not {found}")).into());
     }
     let Some(known) = known else {
-        return if found == 0 { Ok(Verdict::Append) } else { Err(AppendError::UnknownProducer { producer: id.0 }) };
+        return if found == 0 {
+            Ok(Verdict::Append)
+        } else {
+            Err(AppendError::UnknownProducer { producer: id.0 })
+        };
     };
     if epoch == known.epoch {
-        let same = |sent: &&SentBatch| sent.first_sequence == found && sent.last_sequence == header.last_sequence();
+        let same =
+            |sent: &&SentBatch| sent.first_sequence == found && sent.last_sequence == header.last_sequence();
         if let Some(sent) = known.recent.iter().rev().find(same) {
             return Ok(Verdict::Duplicate(*sent));
         }
@@ -116,7 +121,8 @@ impl ProducerState {
         marker: Option<Marker>,
         now: Timestamp,
     ) -> (ProducerState, TransactionStep) {
-        let mut next = known.unwrap_or(ProducerState { epoch, open_since: None, touched_at: now, recent: Vec::new() });
+        let mut next =
+            known.unwrap_or(ProducerState { epoch, open_since: None, touched_at: now, recent: Vec::new() });
         if next.epoch != epoch {
             next.epoch = epoch;
             next.recent.clear();
@@ -181,7 +187,12 @@ impl ProducerState {
     }
 }
 
-fn ended(producer: ProducerId, first_offset: Offset, marker_offset: Offset, marker: Marker) -> EndedTransaction {
+fn ended(
+    producer: ProducerId,
+    first_offset: Offset,
+    marker_offset: Offset,
+    marker: Marker,
+) -> EndedTransaction {
     EndedTransaction { producer, first_offset, marker_offset, aborted: marker == Marker::Abort }
 }
 

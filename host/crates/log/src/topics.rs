@@ -51,12 +51,17 @@ impl Topics {
             return Err(CreateTopicError::Partitions { asked: new.partitions, max: PARTITIONS_MAX });
         }
         let mut config = TopicConfig::default();
-        let wanted: Vec<_> = new.config.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        let wanted: Vec<_> =
+            new.config.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
         config.apply(&wanted)?;
         Ok(config)
     }
     /// The topic as `change` would make it.
-    pub(crate) fn check_change(&self, name: &TopicName, change: &TopicChange) -> Result<Topic, AlterTopicError> {
+    pub(crate) fn check_change(
+        &self,
+        name: &TopicName,
+        change: &TopicChange,
+    ) -> Result<Topic, AlterTopicError> {
         let topic = self.by_name.get(name).ok_or_else(|| AlterTopicError::Unknown(name.clone()))?;
         let mut next = Topic::clone(topic);
         if let Some(asked) = change.partitions {

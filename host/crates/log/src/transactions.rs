@@ -4,7 +4,9 @@
 
 use crate::api::AbortedTransaction;
 use crate::error::AppendError;
-use potok_types::{BatchBuilder, BatchError, Compression, NewBatch, Offset, ProducerEpoch, ProducerId, Timestamp};
+use potok_types::{
+    BatchBuilder, BatchError, Compression, NewBatch, Offset, ProducerEpoch, ProducerId, Timestamp,
+};
 use std::collections::BTreeSet;
 
 /// How a transaction ended; the content of its control batch.
@@ -94,7 +96,10 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// As they were, from what the store kept: first offsets of the open ones, and the aborted ones in any order.
-    pub(crate) fn restored(open: impl IntoIterator<Item = Offset>, mut aborted: Vec<AbortedTransaction>) -> Transactions {
+    pub(crate) fn restored(
+        open: impl IntoIterator<Item = Offset>,
+        mut aborted: Vec<AbortedTransaction>,
+    ) -> Transactions {
         aborted.sort_unstable_by_key(|t| t.last_offset);
         Transactions { open: open.into_iter().collect(), aborted }
     }
@@ -121,7 +126,8 @@ impl Transactions {
     /// Those that were aborted and touch `[from, to)`, by first offset.
     pub(crate) fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
         let start = self.aborted.partition_point(|t| t.last_offset < from);
-        let mut found: Vec<_> = self.aborted[start..].iter().filter(|t| t.first_offset < to).copied().collect();
+        let mut found: Vec<_> =
+            self.aborted[start..].iter().filter(|t| t.first_offset < to).copied().collect();
         found.sort_unstable_by_key(|t| t.first_offset);
         found
     }
