@@ -239,6 +239,10 @@ pub enum CallError {
     /// more bytes than allowed. The instance is gone.
     #[error("guest broke the contract: {0}")]
     Contract(String),
+    /// The host's side failed under the guest (a [`PortError`]); the guest is not to blame: call again on a fresh instance. The
+    /// instance is gone.
+    #[error("the host failed while the guest was asking: {0}")]
+    Host(String),
 }
 
 impl CallError {
@@ -246,7 +250,11 @@ impl CallError {
     pub fn instance_survives(&self) -> bool {
         match self {
             CallError::Retry(_) | CallError::Broken(_) => true,
-            CallError::Trap(_) | CallError::Deadline { .. } | CallError::Memory { .. } | CallError::Contract(_) => false,
+            CallError::Trap(_)
+            | CallError::Deadline { .. }
+            | CallError::Memory { .. }
+            | CallError::Contract(_)
+            | CallError::Host(_) => false,
         }
     }
     /// A short stable word for metrics and headers.
@@ -258,6 +266,7 @@ impl CallError {
             CallError::Deadline { .. } => "deadline",
             CallError::Memory { .. } => "memory",
             CallError::Contract(_) => "contract",
+            CallError::Host(_) => "host",
         }
     }
 }
@@ -309,12 +318,19 @@ pub struct PortError(pub String);
 /// checked names, lengths and counts before. State and timers that a call changes are only kept when its outcome commits:
 /// the implementation buffers them and the same call reads its own writes.
 pub trait TaskPort: Send + Sync + 'static {
-    /// One value for each key, null where there is none.
-    fn state_get(&self, store: u32, keys: &Column) -> Result<Column, PortError>;
+    /// One value for each key, null where there is none. Stops after the value with which the values pass `bytes_max`: the
+    /// column is then shorter than `keys`, which this room takes as the guest asking for too much.
+    fn state_get(&self, store: u32, keys: &Column, bytes_max: usize) -> Result<Column, PortError>;
     /// Puts; a null value deletes. As many values as keys.
     fn state_put(&self, store: u32, keys: Column, values: Column) -> Result<(), PortError>;
-    /// A page of at most `limit` entries.
-    fn state_scan(&self, store: u32, range: ScanRange, limit: u32) -> Result<ScanPage, PortError>;
+    /// A page of at most `limit` entries, and no more once keys and values pass `bytes_max`.
+    fn state_scan(
+        &self,
+        store: u32,
+        range: ScanRange,
+        limit: u32,
+        bytes_max: usize,
+    ) -> Result<ScanPage, PortError>;
     /// Sets or moves a timer.
     fn set_timer(&self, timer: TimerRequest);
     /// Cancels one.
@@ -334,19 +350,3 @@ pub trait TaskPort: Send + Sync + 'static {
     /// A granted secret; `None` when it is not granted (which is logged and counted).
     fn secret(&self, name: &str) -> Option<Vec<u8>>;
 }
-
-/*
-The door, to be kept by `Plugins` (a cheap Clone handle):
-
-    Plugins::open(settings: Settings, folder: &Path) -> Result<Plugins, OpenError>
-    async fn push(&self, component: Bytes) -> Result<ModuleInfo, PushError>          // judge, describe, compile, keep by digest; the same bytes twice are one module
-    fn module(&self, digest: Digest) -> Option<ModuleInfo>;  fn modules(&self) -> Vec<ModuleInfo>;  fn component_bytes(&self, digest) -> Option<..>
-    async fn remove(&self, digest: Digest) -> Result<(), RemoveError>
-    async fn instantiate(&self, digest: Digest, port: Arc<dyn TaskPort>, settings: InstanceSettings, outputs: u32, grants: &[Grant]) -> Result<Instance, InstantiateError>
-    fn check_config(&self, digest: Digest, config: &serde_json::Value) -> Result<(), Vec<ConfigProblem>>
-
-    Instance (Send): async fn open(&mut self, &TaskSetup) -> Result<(), CallError>
-                     async fn process(&mut self, input: u32, partition: u32, records: &RecordColumns) -> Result<Outcome, CallError>
-                     async fn on_timers(&mut self, due: &[Due]) -> Result<Outcome, CallError>
-                     async fn close(&mut self);   fn memory_bytes(&self) -> usize
-*/
