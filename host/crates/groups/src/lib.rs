@@ -4,6 +4,7 @@
 
 mod classic;
 mod consumer;
+mod transaction;
 
 pub use classic::{
     ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
@@ -12,4 +13,7 @@ pub use classic::{
 pub use consumer::{
     ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerSettings, HeartbeatReply,
     HeartbeatRequest, MemberState, TopicId, Topics,
+};
+pub use transaction::{
+    Ending, Identity, Initialised, PendingOffset, Transaction, TransactionError, TransactionState,
 };
