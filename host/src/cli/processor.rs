@@ -1,0 +1,363 @@
+//! `potok processor …`: deploy, look after and read the logs of processors.
+
+use super::OutputArg;
+use super::values::{Setting, config_object, grant, grant_text, setting, start_at};
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output::{Format, Output, Page, bytes, thousands, time};
+use clap::{Args, Subcommand};
+use futures::StreamExt;
+use potok_http::api;
+use potok_types::{ProcessorName, SystemClock, TopicName};
+use reqwest::{Method, header};
+
+/// Processors.
+#[derive(Debug, Subcommand)]
+pub(super) enum Processor {
+    /// Deploy a module, or deploy it anew: positions and state are kept
+    #[command(after_help = "Examples:\n  \
+        potok processor deploy late --module flight-delays --input flights --output late-flights --from earliest\n  \
+        potok processor deploy late --module flight-delays --input flights --output late-flights --config min_delay_minutes=60\n  \
+        potok processor deploy joined --module flight-weather --input flights --input weather --output joined --on-failure stop")]
+    Deploy(Deploy),
+    /// List all processors
+    #[command(after_help = "Examples:\n  potok processor list")]
+    List(OutputArg),
+    /// Show a processor's tasks: position, lag, rates, last failure
+    #[command(after_help = "Examples:\n  potok processor describe late")]
+    Describe(One),
+    /// Stop its tasks after the unit they are at
+    #[command(after_help = "Examples:\n  potok processor pause late")]
+    Pause(One),
+    /// Go on after a pause
+    #[command(after_help = "Examples:\n  potok processor resume late")]
+    Resume(One),
+    /// Start its tasks anew, also those that stand at a failure
+    #[command(after_help = "Examples:\n  potok processor restart late")]
+    Restart(One),
+    /// Move a paused processor to another place in its inputs
+    #[command(after_help = "Examples:\n  \
+        potok processor pause late && potok processor reset late --to earliest && potok processor resume late\n  \
+        potok processor reset late --to 2013-01-31T00:00:00Z --keep-state")]
+    Reset(Reset),
+    /// Delete a processor with its state and positions; its topics stay
+    #[command(after_help = "Examples:\n  potok processor delete late")]
+    Delete(One),
+    /// Print what its module logged
+    #[command(
+        after_help = "Examples:\n  potok processor logs late --tail 20\n  potok processor logs late -f"
+    )]
+    Logs(Logs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// The processor's name
+    name: ProcessorName,
+    /// The module, by name or digest
+    #[arg(long, short)]
+    module: String,
+    /// Input topics, in the order of the module's inputs
+    #[arg(long = "input", short, value_name = "TOPIC", required = true, num_args = 1..)]
+    inputs: Vec<TopicName>,
+    /// Output topics, in the order of the module's outputs
+    #[arg(long = "output", value_name = "TOPIC", num_args = 1..)]
+    outputs: Vec<TopicName>,
+    /// A value for the module, as JSON or else as text; may be given several times
+    #[arg(long = "config", short, value_name = "NAME=VALUE", value_parser = setting)]
+    config: Vec<Setting>,
+    /// Something that the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME[:write], database:NAME
+    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
+    grants: Vec<api::Grant>,
+    /// What becomes of a record that can never succeed
+    #[arg(long, value_enum, default_value_t = OnFailure::DeadLetter)]
+    on_failure: OnFailure,
+    /// Where the first deployment begins: earliest, latest, an offset, a moment such as 2013-01-31T10:00:00Z, or -2h
+    #[arg(long, value_name = "PLACE", default_value = "latest", allow_hyphen_values = true)]
+    from: String,
+    /// Most memory of an instance, such as "64 MiB"
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<u64>,
+    /// Longest running time of a call, such as 1s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    deadline: Option<std::time::Duration>,
+    /// Take over state that a module of another state version wrote
+    #[arg(long)]
+    accept_state_version: bool,
+    /// Answer in JSON (--output names topics here)
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OnFailure {
+    /// To the topic NAME.dead-letter, with headers that say why
+    DeadLetter,
+    /// Count it and go on
+    Skip,
+    /// Stop the task there
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The processor
+    name: ProcessorName,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    /// The processor
+    name: ProcessorName,
+    /// earliest, latest, an offset, a moment such as 2013-01-31T10:00:00Z, or -2h
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    to: String,
+    /// Keep keyed state and timers; they are cleared without this
+    #[arg(long)]
+    keep_state: bool,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    /// The processor
+    name: ProcessorName,
+    /// Go on with what comes
+    #[arg(long, short)]
+    follow: bool,
+    /// Only the last N lines of what is there
+    #[arg(long, value_name = "N")]
+    tail: Option<u64>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Processor {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Processor::Deploy(deploy) => deploy.run(client).await,
+            Processor::List(output) => list(client, output).await,
+            Processor::Describe(one) => {
+                let processor: api::Processor = client.get(&["processors", one.name.as_str()]).await?;
+                one.output.open().show(&processor, page)
+            }
+            Processor::Pause(one) => one.act(client, "pause", "paused").await,
+            Processor::Resume(one) => one.act(client, "resume", "resumed").await,
+            Processor::Restart(one) => one.act(client, "restart", "restarted").await,
+            Processor::Reset(reset) => reset.run(client).await,
+            Processor::Delete(one) => {
+                client.act(Method::DELETE, &["processors", one.name.as_str()]).await?;
+                one.said("deleted")
+            }
+            Processor::Logs(logs) => logs.run(client).await,
+        }
+    }
+}
+
+impl One {
+    async fn act(self, client: &Client, verb: &str, done: &str) -> Result<(), Failure> {
+        client.act(Method::POST, &["processors", self.name.as_str(), verb]).await?;
+        self.said(done)
+    }
+    fn said(&self, done: &str) -> Result<(), Failure> {
+        let value = serde_json::json!({ done: self.name });
+        self.output.open().show(&value, |_| Page::line(format!("{done} processor {}", self.name)))
+    }
+}
+
+impl Deploy {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let mut limits = api::Limits::default();
+        if let Some(memory) = self.memory {
+            // The mark at which an instance is replaced keeps its place: three quarters of the limit.
+            (limits.memory_bytes_max, limits.replace_at_bytes) = (memory, memory / 4 * 3);
+        }
+        if let Some(deadline) = self.deadline {
+            limits.deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        }
+        let body = api::DeployProcessor {
+            module: self.module,
+            inputs: self.inputs.iter().map(ToString::to_string).collect(),
+            outputs: self.outputs.iter().map(ToString::to_string).collect(),
+            config: config_object(&self.config),
+            grants: self.grants,
+            on_failure: match self.on_failure {
+                OnFailure::DeadLetter => api::FailurePolicy::DeadLetter,
+                OnFailure::Skip => api::FailurePolicy::Skip,
+                OnFailure::Stop => api::FailurePolicy::Stop,
+            },
+            from: place(&self.from)?,
+            limits,
+            log_lines_per_second: 100,
+            accept_state_version: self.accept_state_version,
+        };
+        let processor: api::Processor =
+            client.send(Method::PUT, &["processors", self.name.as_str()], &body).await?;
+        let output = Output::to_stdout(if self.json { Format::Json } else { Format::Human });
+        output.show(&processor, |processor| {
+            Page::line(format!(
+                "deployed {} with module {} on {} of {}",
+                processor.name,
+                module_of(processor),
+                crate::output::counted(processor.status.tasks.len() as u64, "partition"),
+                processor.inputs.join(", "),
+            ))
+            .and_line(format!("watch it: potok processor describe {}", processor.name))
+        })
+    }
+}
+
+impl Reset {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let body = api::ResetProcessor { to: place(&self.to)?, keep_state: self.keep_state };
+        let path = ["processors", self.name.as_str(), "reset"];
+        client.open(client.request(Method::POST, &path).json(&body)).await?;
+        One { name: self.name, output: self.output }.said("reset")
+    }
+}
+
+impl Logs {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let query = api::LogsQuery { follow: Some(self.follow), tail: self.tail };
+        let request = client.request(Method::GET, &["processors", self.name.as_str(), "logs"]);
+        let request = request.query(&query).header(header::ACCEPT, api::NDJSON);
+        let mut lines = client.lines(client.open(request).await?);
+        let output = self.output.open();
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line,
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            };
+            match line.transpose()? {
+                None => return Ok(()),
+                Some(line) if line.trim().is_empty() => {}
+                Some(line) if output.is_json() => output.text(&(line + "\n"))?,
+                Some(line) => output.text(&log_line(&line)?)?,
+            }
+        }
+    }
+}
+
+fn log_line(line: &str) -> Result<String, Failure> {
+    let line: api::LogLine = serde_json::from_str(line).map_err(|error| {
+        Failure::failed(format!("the server sent a log line that cannot be read: {error}"))
+    })?;
+    Ok(format!("{} {:>5} [{}] {}\n", time(line.at), line.level, line.partition, line.message))
+}
+
+fn place(text: &str) -> Result<api::StartAt, Failure> {
+    start_at(text, SystemClock::shared().now()).map_err(Failure::usage)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    crate::config::parse_bytes(text).ok_or_else(|| "write a number and a unit, such as 64MiB".to_owned())
+}
+
+async fn list(client: &Client, output: OutputArg) -> Result<(), Failure> {
+    let list: api::ProcessorList = client.get(&["processors"]).await?;
+    output.open().show(&list, |list| {
+        let row = |processor: &api::Processor| {
+            vec![
+                processor.name.clone(),
+                module_of(processor),
+                state(processor.status.state).to_owned(),
+                processor.inputs.join(", "),
+                processor.outputs.join(", "),
+                thousands(processor.status.lag),
+                format!("{:.0}/s", processor.status.records_in_per_second),
+                format!("{:.0}/s", processor.status.records_out_per_second),
+            ]
+        };
+        let heads = ["processor", "module", "state", "inputs", "outputs", "lag", "in", "out"];
+        Page::table(
+            &heads,
+            list.processors.iter().map(row).collect(),
+            "no processors yet: potok processor deploy NAME --module M --input T",
+        )
+    })
+}
+
+fn module_of(processor: &api::Processor) -> String {
+    let digest: String = processor.digest.chars().take(12).collect();
+    match &processor.module {
+        Some(name) => format!("{name} ({digest})"),
+        None => digest,
+    }
+}
+
+fn page(processor: &api::Processor) -> Page {
+    let grants: Vec<_> = processor.grants.iter().map(grant_text).collect();
+    let facts = vec![
+        ("processor", processor.name.clone()),
+        ("state", state(processor.status.state).to_owned()),
+        ("module", module_of(processor)),
+        ("inputs", processor.inputs.join(", ")),
+        ("outputs", processor.outputs.join(", ")),
+        ("configuration", processor.config.to_string()),
+        ("grants", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") }),
+        ("group", processor.group.clone()),
+        ("deployed", time(processor.deployed_at)),
+        ("lag", thousands(processor.status.lag)),
+    ];
+    let heads =
+        ["partition", "state", "positions", "lag", "in", "out", "refused", "guest us/batch", "memory"];
+    let page = Page::facts(facts).and_table(
+        &heads,
+        processor.status.tasks.iter().map(task_row).collect(),
+        "no tasks",
+    );
+    processor.status.tasks.iter().fold(page, |page, task| match &task.last_failure {
+        Some(failure) => page.and_line(failure_line(task.partition, failure)),
+        None => page,
+    })
+}
+
+fn task_row(task: &api::Task) -> Vec<String> {
+    let positions: Vec<_> = task.positions.iter().map(|at| format!("{} {}", at.topic, at.offset)).collect();
+    vec![
+        task.partition.to_string(),
+        task_state(task.state).to_owned(),
+        positions.join(", "),
+        thousands(task.lag),
+        thousands(task.records_in),
+        thousands(task.records_out),
+        thousands(task.refused),
+        thousands(task.guest_micros.checked_div(task.batches).unwrap_or(0)),
+        bytes(task.memory_bytes),
+    ]
+}
+
+fn failure_line(partition: u32, failure: &api::TaskFailure) -> String {
+    let record =
+        failure.record.as_ref().map(|at| format!(" at {}-{} offset {}", at.topic, at.partition, at.offset));
+    format!(
+        "partition {partition}: last failure {} ({}){}: {}",
+        time(failure.at),
+        failure.kind,
+        record.unwrap_or_default(),
+        failure.reason
+    )
+}
+
+fn state(state: api::ProcessorState) -> &'static str {
+    match state {
+        api::ProcessorState::Paused => "paused",
+        api::ProcessorState::Stopped => "stopped",
+        api::ProcessorState::Retrying => "retrying",
+        api::ProcessorState::Starting => "starting",
+        api::ProcessorState::Running => "running",
+    }
+}
+
+fn task_state(state: api::TaskState) -> &'static str {
+    match state {
+        api::TaskState::Paused => "paused",
+        api::TaskState::Stopped => "stopped",
+        api::TaskState::Retrying => "retrying",
+        api::TaskState::Starting => "starting",
+        api::TaskState::Running => "running",
+    }
+}

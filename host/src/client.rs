@@ -1,0 +1,209 @@
+//! The HTTP client of every command: requests in the server's own words, answers as values, refusals as sentences.
+//! In come paths and bodies of `potok_http::api`, out go its answers or a [`Failure`] with the exit code that fits.
+//! Nothing is retried here: a command that failed says what was done, and its user decides.
+
+use crate::exit::{Exit, Failure};
+use futures::{Stream, StreamExt};
+use potok_http::api;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio_util::io::StreamReader;
+
+/// A server on this machine or the next answers a connection at once; longer means that nobody is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest line of a streamed answer: the largest legal batch (256 MiB) as base64, with room for its other parts.
+const LINE_LEN_MAX: usize = 400 << 20;
+/// What of an answer that is no problem document is shown.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// Talks to one server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    server: Url,
+}
+
+impl Client {
+    /// A client of the server at `server`, such as `http://127.0.0.1:8080`.
+    pub fn new(server: &str) -> Result<Client, Failure> {
+        let wrong = |why: &str| {
+            Failure::usage(format!("{server:?} is no server address: {why}"))
+                .remedy("write it as http://127.0.0.1:8080")
+        };
+        let url = Url::parse(server).map_err(|error| wrong(&error.to_string()))?;
+        if url.scheme() != "http" || url.cannot_be_a_base() {
+            return Err(wrong("it must begin with http://"));
+        }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build();
+        let http = http.map_err(|error| Failure::failed(format!("cannot make an HTTP client: {error}")))?;
+        Ok(Client { http, server: url })
+    }
+    /// The server's address.
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+    /// A request on `/v1/` and these segments, each escaped.
+    pub fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        let mut url = self.server.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("v1").extend(segments);
+        }
+        self.http.request(method, url)
+    }
+    /// Reads a resource.
+    pub async fn get<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, Failure> {
+        self.answer(self.request(Method::GET, segments)).await
+    }
+    /// Sends `body` as JSON and reads what is answered.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.answer(self.request(method, segments).json(body)).await
+    }
+    /// Does something that needs no body and answers nothing of interest.
+    pub async fn act(&self, method: Method, segments: &[&str]) -> Result<(), Failure> {
+        self.open(self.request(method, segments)).await.map(|_| ())
+    }
+    /// Sends a request and reads its JSON answer.
+    pub async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let bytes = self.open(request).await?.bytes().await.map_err(|error| self.lost(&error))?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let shown = String::from_utf8_lossy(&bytes).chars().take(SHOWN_CHARS_MAX).collect::<String>();
+            Failure::failed(format!(
+                "{} answered something else than expected ({error}): {shown}",
+                self.server
+            ))
+            .remedy("is it a Potok server of this version?")
+        })
+    }
+    /// Sends a request; the answer's body is still to be read. Refusals have become failures.
+    pub async fn open(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.send().await.map_err(|error| self.lost(&error))?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(refused(response).await),
+        }
+    }
+    /// Reads an answer line by line as it comes.
+    pub fn lines(&self, response: Response) -> impl Stream<Item = Result<String, Failure>> + Unpin + use<> {
+        let client = self.clone();
+        let bytes = response.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+        let lines = FramedRead::new(
+            StreamReader::new(Box::pin(bytes)),
+            LinesCodec::new_with_max_length(LINE_LEN_MAX),
+        );
+        lines.map(move |line| {
+            line.map_err(|error| match error {
+                LinesCodecError::Io(error) => client.cut(&error),
+                LinesCodecError::MaxLineLengthExceeded => Failure::failed(format!(
+                    "{} answered a line of more than {LINE_LEN_MAX} bytes",
+                    client.server
+                )),
+            })
+        })
+    }
+    fn lost(&self, error: &reqwest::Error) -> Failure {
+        if error.is_connect() || error.is_timeout() {
+            return Failure::new(Exit::Unreachable, format!("no server answers at {}", self.server))
+                .remedy("start one with `potok serve --data DIR`, or name another with --server URL");
+        }
+        self.cut(&std::io::Error::other(causes(error)))
+    }
+    /// The connection broke while an answer was read.
+    pub fn cut(&self, error: &std::io::Error) -> Failure {
+        Failure::new(Exit::Unreachable, format!("the connection to {} was lost: {error}", self.server))
+            .remedy("look at what the server says; what it acknowledged is kept")
+    }
+}
+
+/// An error with what is behind it: reqwest's own words say only that something went wrong.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = cause.to_string();
+        source = cause.source();
+    }
+    text
+}
+
+async fn refused(response: Response) -> Failure {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(api::PROBLEM_JSON.as_bytes()));
+    let body = response.bytes().await.unwrap_or_default();
+    match serde_json::from_slice::<api::Problem>(&body) {
+        Ok(problem) if is_problem => failure_of(problem),
+        _ => {
+            let shown = String::from_utf8_lossy(&body).chars().take(SHOWN_CHARS_MAX).collect::<String>();
+            Failure::new(exit_of(status), format!("the server answered {status}: {shown}"))
+        }
+    }
+}
+
+/// A problem document as a failure: the exit code follows from the status.
+pub fn failure_of(problem: api::Problem) -> Failure {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut what = problem.detail;
+    if let Some(line) = problem.line {
+        what.push_str(&format!(" (line {line})"));
+    }
+    if let Some(records) = problem.acknowledged {
+        what.push_str(&format!("; {} before it were written", crate::output::counted(records, "record")));
+    }
+    let failure = Failure { exit: exit_of(status), code: problem.code.into(), what, remedy: None };
+    if problem.remedy.is_empty() { failure } else { failure.remedy(problem.remedy) }
+}
+
+fn exit_of(status: StatusCode) -> Exit {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Exit::NotFound,
+        _ if status.is_client_error() => Exit::Refused,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_http_with_a_host() {
+        for good in ["http://127.0.0.1:8080", "http://localhost:1/", "http://proxy/potok"] {
+            assert!(Client::new(good).is_ok(), "{good}");
+        }
+        for wrong in ["127.0.0.1:8080", "https://a", "", "localhost"] {
+            assert_eq!(Client::new(wrong).map(|_| ()).unwrap_err().exit, Exit::Usage, "{wrong}");
+        }
+    }
+    #[test]
+    fn names_are_escaped_in_paths() {
+        let client = Client::new("http://h/base/").unwrap();
+        let request = client.request(Method::GET, &["topics", "a/b ?"]).build().unwrap();
+        assert_eq!(request.url().as_str(), "http://h/base/v1/topics/a%2Fb%20%3F");
+    }
+    #[test]
+    fn a_problem_becomes_a_sentence_and_an_exit_code() {
+        let problem = api::Problem {
+            kind: String::new(),
+            title: String::new(),
+            status: 404,
+            code: "unknown-topic".into(),
+            detail: "there is no topic a".into(),
+            remedy: "create it".into(),
+            line: Some(7),
+            acknowledged: Some(1),
+        };
+        let failure = failure_of(problem);
+        assert_eq!((failure.exit, failure.code.as_ref()), (Exit::NotFound, "unknown-topic"));
+        assert_eq!(failure.what, "there is no topic a (line 7); 1 record before it were written");
+    }
+}
