@@ -57,9 +57,9 @@ fn component(core: &str, out: &str, types: Option<(&str, &str)>) -> Result<()> {
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     }
     let no_wasi = wat::parse_str(NO_WASI)?;
-    let mut encoder =
-        ComponentEncoder::default().module(&module)?.adapter("wasi_snapshot_preview1", &no_wasi)?;
-    let bytes = encoder.validate(true).encode()?;
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module)?.adapter("wasi_snapshot_preview1", &no_wasi)?.validate(true);
+    let bytes = encoder.encode()?;
     refuse_wasi(&bytes)?;
     // renamed into place, so that nobody ever reads half of it
     let part = format!("{out}.part");
