@@ -1,0 +1,223 @@
+//! What one call has read and changed of a store.
+//! In: keys, values. Out: one `get-many` for what is not known, one `put-many` for what changed. Invariant: `undo` brings back what stood
+//! before the record at work, even when a scan has already handed its changes to the host.
+
+use super::codec::Codec;
+use super::index::Index;
+use super::key::Key;
+use super::{Inner, StateError};
+use crate::column::Column;
+use crate::host;
+use crate::session::Cached;
+
+pub(super) struct Cache<V> {
+    index: Index,
+    slots: Vec<Slot<V>>,
+    /// Slots with changes; some twice, some no longer.
+    dirty: Vec<usize>,
+    /// What the record at work changed: the slot as it was.
+    journal: Vec<(usize, Slot<V>)>,
+    /// What the host answered, decoded where it is looked at.
+    fetched: Vec<Column>,
+    scratch: Vec<u8>,
+}
+
+struct Slot<V> {
+    value: Value<V>,
+    dirty: bool,
+}
+
+enum Value<V> {
+    /// The host has not been asked.
+    Unread,
+    /// Item `item` of answer `answer`.
+    Encoded {
+        answer: usize,
+        item: usize,
+    },
+    Known(Option<V>),
+}
+
+impl<V> Default for Cache<V> {
+    fn default() -> Cache<V> {
+        Cache {
+            index: Index::default(),
+            slots: Vec::new(),
+            dirty: Vec::new(),
+            journal: Vec::new(),
+            fetched: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+}
+
+impl<V: Clone> Cache<V> {
+    /// The slot of a key, made when it is new.
+    #[inline]
+    pub(super) fn find<Q: Key + ?Sized>(&mut self, key: &Q) -> usize {
+        let (slot, new) = match key.as_bytes() {
+            Some(bytes) => self.index.find_or_add(bytes),
+            None => {
+                self.scratch.clear();
+                key.write(&mut self.scratch, true);
+                self.index.find_or_add(&self.scratch)
+            }
+        };
+        if new {
+            self.slots.push(Slot { value: Value::Unread, dirty: false });
+        }
+        slot
+    }
+    /// The value in a slot, asked for if need be.
+    pub(super) fn load<C: Codec<V>>(
+        &mut self,
+        inner: &Inner<V, C>,
+        slot: usize,
+    ) -> Result<Option<&V>, StateError> {
+        if matches!(self.slots[slot].value, Value::Unread) {
+            self.fetch(inner, &[slot])?;
+        }
+        if let Value::Encoded { answer, item } = self.slots[slot].value {
+            let value = self.fetched[answer].get(item).map(|bytes| inner.decode(bytes)).transpose()?;
+            self.slots[slot].value = Value::Known(value);
+        }
+        match &self.slots[slot].value {
+            Value::Known(value) => Ok(value.as_ref()),
+            Value::Unread | Value::Encoded { .. } => Ok(None),
+        }
+    }
+    pub(super) fn prefetch<'k, C, Q>(
+        &mut self,
+        inner: &Inner<V, C>,
+        keys: impl IntoIterator<Item = &'k Q>,
+    ) -> Result<(), StateError>
+    where
+        C: Codec<V>,
+        Q: Key + ?Sized + 'k,
+    {
+        let before = self.slots.len();
+        for key in keys {
+            self.find(key);
+        }
+        let new: Vec<usize> = (before..self.slots.len()).collect();
+        if new.is_empty() { Ok(()) } else { self.fetch(inner, &new) }
+    }
+    fn fetch<C>(&mut self, inner: &Inner<V, C>, slots: &[usize]) -> Result<(), StateError> {
+        let keys: Column = slots.iter().map(|slot| Some(self.index.key(*slot))).collect();
+        let values = host::get_many(&inner.handle, keys)?;
+        let answer = self.fetched.len();
+        self.fetched.push(values);
+        for (item, slot) in slots.iter().enumerate() {
+            self.slots[*slot].value = Value::Encoded { answer, item };
+        }
+        Ok(())
+    }
+    pub(super) fn set(&mut self, slot: usize, value: Option<V>, journal: bool) {
+        let old = std::mem::replace(&mut self.slots[slot].value, Value::Known(value));
+        if journal {
+            self.journal.push((slot, Slot { value: old, dirty: self.slots[slot].dirty }));
+        }
+        self.mark_dirty(slot);
+    }
+    /// The value in a loaded slot, to be changed in its place.
+    pub(super) fn edit(&mut self, slot: usize, journal: bool) -> &mut V
+    where
+        V: Default,
+    {
+        if journal {
+            let Slot { value, dirty } = &self.slots[slot];
+            let value =
+                if let Value::Known(value) = value { Value::Known(value.clone()) } else { Value::Unread };
+            self.journal.push((slot, Slot { value, dirty: *dirty }));
+        }
+        self.mark_dirty(slot);
+        let value = &mut self.slots[slot].value;
+        if !matches!(value, Value::Known(Some(_))) {
+            *value = Value::Known(Some(V::default()));
+        }
+        match value {
+            Value::Known(Some(value)) => value,
+            _ => unreachable!("it was set just before"),
+        }
+    }
+    fn mark_dirty(&mut self, slot: usize) {
+        if !std::mem::replace(&mut self.slots[slot].dirty, true) {
+            self.dirty.push(slot);
+        }
+    }
+    fn undo(&mut self) {
+        while let Some((slot, old)) = self.journal.pop() {
+            let dirty = old.dirty;
+            self.slots[slot].value = old.value;
+            if dirty { self.mark_dirty(slot) } else { self.slots[slot].dirty = false }
+        }
+    }
+    /// Hands changes to the host in the middle of a call, so that a scan sees them.
+    pub(super) fn flush_for_scan<C: Codec<V>>(&mut self, inner: &Inner<V, C>) -> Result<(), StateError> {
+        // what the record at work overwrote unread is asked for now: later the host no longer knows it
+        let unread: Vec<usize> = self
+            .journal
+            .iter()
+            .filter(|(_, old)| matches!(old.value, Value::Unread))
+            .map(|(slot, _)| *slot)
+            .collect();
+        if !unread.is_empty() {
+            let keys: Column = unread.iter().map(|slot| Some(self.index.key(*slot))).collect();
+            let values = host::get_many(&inner.handle, keys)?;
+            let answer = self.fetched.len();
+            self.fetched.push(values);
+            let olds = self.journal.iter_mut().filter(|(_, old)| matches!(old.value, Value::Unread));
+            for (item, (_, old)) in olds.enumerate() {
+                old.value = Value::Encoded { answer, item };
+            }
+        }
+        // an undone change must reach the host once more
+        self.journal.iter_mut().for_each(|(_, old)| old.dirty = true);
+        self.flush(inner)
+    }
+    fn flush<C: Codec<V>>(&mut self, inner: &Inner<V, C>) -> Result<(), StateError> {
+        let (mut keys, mut values) = (Column::default(), Column::default());
+        for slot in std::mem::take(&mut self.dirty) {
+            if !std::mem::take(&mut self.slots[slot].dirty) {
+                continue;
+            }
+            match &self.slots[slot].value {
+                Value::Unread => continue,
+                Value::Encoded { answer, item } => values.push(self.fetched[*answer].get(*item)),
+                Value::Known(None) => values.push(None),
+                Value::Known(Some(value)) => {
+                    C::encode(value, &mut values.data)
+                        .map_err(|reason| StateError::Unwritable { store: inner.name.clone(), reason })?;
+                    values.end_item();
+                }
+            }
+            keys.push(Some(self.index.key(slot)));
+        }
+        if keys.is_empty() { Ok(()) } else { host::put_many(&inner.handle, keys, values) }
+    }
+    fn clear(&mut self) {
+        if self.slots.is_empty() {
+            return;
+        }
+        self.index.clear();
+        self.slots.clear();
+        self.dirty.clear();
+        self.journal.clear();
+        self.fetched.clear();
+    }
+}
+
+impl<V: Clone, C: Codec<V>> Cached for Inner<V, C> {
+    fn keep(&self) {
+        self.cache.borrow_mut().journal.clear();
+    }
+    fn undo(&self) {
+        self.cache.borrow_mut().undo();
+    }
+    fn flush(&self) -> Result<(), StateError> {
+        self.cache.borrow_mut().flush(self)
+    }
+    fn clear(&self) {
+        self.cache.borrow_mut().clear();
+    }
+}
