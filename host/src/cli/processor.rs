@@ -245,7 +245,7 @@ fn log_line(line: &str) -> Result<String, Failure> {
     let line: api::LogLine = serde_json::from_str(line).map_err(|error| {
         Failure::failed(format!("the server sent a log line that cannot be read: {error}"))
     })?;
-    Ok(format!("{} {:>5} [{}] {}\n", time(line.at), line.level, line.partition, line.message))
+    Ok(format!("{} {:>5} [{} {}] {}\n", time(line.time), line.level, line.partition, line.from, line.message))
 }
 
 fn place(text: &str) -> Result<api::StartAt, Failure> {
