@@ -118,6 +118,19 @@ class Fresh {
   }
 }
 
+// Arguments of one call; the engine allows some more.
+const ARGUMENTS_MAX = 8192;
+
+// One letter a byte: any key is a string, and different keys are different strings.
+function nameOf(key) {
+  if (key.length <= ARGUMENTS_MAX) return String.fromCharCode.apply(null, key);
+  let name = "";
+  for (let at = 0; at < key.length; at += ARGUMENTS_MAX) {
+    name += String.fromCharCode.apply(null, key.subarray(at, at + ARGUMENTS_MAX));
+  }
+  return name;
+}
+
 // Each key of the batch, in the order of its first record, and who has none.
 function tally(records) {
   const { data, ends: packed, nulls } = records.keys;
@@ -133,8 +146,7 @@ function tally(records) {
       refused.push({ index: i, reason: "no key" });
       continue;
     }
-    // one letter a byte: any key is a string, and different keys are different strings
-    const name = String.fromCharCode.apply(null, key);
+    const name = nameOf(key);
     const known = tallies.get(name);
     if (known) {
       known.records++;
