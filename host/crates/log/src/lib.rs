@@ -5,9 +5,13 @@
 mod admission;
 mod api;
 mod config;
+#[cfg(any(test, feature = "test-util"))]
+pub mod contract;
 mod error;
 mod memory;
 mod producers;
+#[cfg(any(test, feature = "test-util"))]
+mod seeded;
 mod topics;
 mod transactions;
 
@@ -24,3 +28,5 @@ pub use error::{
 pub use memory::MemoryLog;
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;
+#[cfg(any(test, feature = "test-util"))]
+pub use seeded::Seeded;

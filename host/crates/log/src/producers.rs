@@ -108,8 +108,7 @@ impl ProducerState {
         self.touched_at
     }
     fn next_sequence(&self) -> i32 {
-        // sequences wrap to 0 behind i32::MAX (Kafka's DefaultRecordBatch.incrementSequence)
-        self.recent.last().map_or(0, |last| last.last_sequence.checked_add(1).unwrap_or(0))
+        self.recent.last().map_or(0, |last| sequence_after(last.last_sequence))
     }
 
     /// The state after a batch that [`check`] let pass came to lie where `header` (placed) says, and what that means for
@@ -187,6 +186,10 @@ impl ProducerState {
     }
 }
 
+/// Sequences wrap to 0 behind `i32::MAX` (`DefaultRecordBatch.incrementSequence`).
+fn sequence_after(sequence: i32) -> i32 {
+    sequence.checked_add(1).unwrap_or(0)
+}
 fn ended(
     producer: ProducerId,
     first_offset: Offset,
@@ -207,4 +210,94 @@ fn decode_sent(bytes: &[u8; SENT_LEN]) -> Option<SentBatch> {
 }
 fn i64_at(bytes: &[u8], at: usize) -> Option<i64> {
     bytes.get(at..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use potok_types::{BatchBuilder, Compression, LeaderEpoch};
+    use proptest::prelude::*;
+
+    const ID: ProducerId = ProducerId(7);
+
+    /// The header of a batch of `count` records that lies at `base`.
+    fn header(epoch: i16, sequence: i32, count: u32, base: u64) -> BatchHeader {
+        let builder = BatchBuilder::new(Compression::None);
+        let mut builder = builder.producer(ID, ProducerEpoch(epoch), sequence, false);
+        (0..count).for_each(|_| builder.push(Timestamp(0), None, None, std::iter::empty()));
+        let batch = builder.build().unwrap().unwrap();
+        *batch.place(Offset::new(base).unwrap(), LeaderEpoch(0)).header()
+    }
+    fn sent(first_sequence: i32, last_sequence: i32, base: u64) -> SentBatch {
+        SentBatch {
+            first_sequence,
+            last_sequence,
+            base_offset: Offset::new(base).unwrap(),
+            append_time: None,
+        }
+    }
+    fn known(recent: Vec<SentBatch>) -> ProducerState {
+        ProducerState { epoch: ProducerEpoch(0), open_since: None, touched_at: Timestamp(0), recent }
+    }
+    fn verdict(known: &ProducerState, header: &BatchHeader) -> Result<Verdict, String> {
+        check(Some(known), ID, header, ProducerEpoch(0)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sequences_wrap_behind_the_largest() {
+        let at_the_end = known(vec![sent(i32::MAX - 1, i32::MAX, 10)]);
+        assert_eq!(verdict(&at_the_end, &header(0, 0, 2, 12)), Ok(Verdict::Append));
+        let across = known(vec![sent(i32::MAX - 1, 1, 10)]);
+        assert_eq!(verdict(&across, &header(0, 2, 1, 14)), Ok(Verdict::Append));
+        let again = header(0, i32::MAX - 1, 4, 99);
+        assert_eq!(again.last_sequence(), 1);
+        assert_eq!(verdict(&across, &again), Ok(Verdict::Duplicate(sent(i32::MAX - 1, 1, 10))));
+        assert_eq!(
+            verdict(&across, &header(0, i32::MAX, 1, 14)),
+            Err("sequence 2147483647 of producer 7 follows 2".into())
+        );
+    }
+    #[test]
+    fn damaged_bytes_are_no_state() {
+        let good = known(vec![sent(0, 1, 0)]).encode();
+        assert!(ProducerState::decode(&good).is_some());
+        assert_eq!(ProducerState::decode(&good[..good.len() - 1]), None);
+        assert_eq!(ProducerState::decode(&[]), None);
+        let changed = |at: usize, to: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = to;
+            ProducerState::decode(&bytes)
+        };
+        assert_eq!((changed(0, 2), changed(HEAD_LEN - 1, 2)), (None, None));
+        assert_eq!(changed(HEAD_LEN + 8, 0x80), None, "a negative offset");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            epoch in any::<i16>(),
+            open in proptest::option::of(0..=i64::MAX.cast_unsigned()),
+            touched in any::<i64>(),
+            batches in proptest::collection::vec(
+                (any::<i32>(), any::<i32>(), 0..=i64::MAX.cast_unsigned(), proptest::option::of(i64::MIN + 1..)),
+                0..=BATCHES_REMEMBERED,
+            ),
+        ) {
+            let recent = batches.into_iter().map(|(first_sequence, last_sequence, base, time)| SentBatch {
+                first_sequence,
+                last_sequence,
+                base_offset: Offset::new(base).unwrap(),
+                append_time: time.map(Timestamp),
+            });
+            let open_since = open.and_then(Offset::new);
+            let state = ProducerState {
+                epoch: ProducerEpoch(epoch), open_since, touched_at: Timestamp(touched), recent: recent.collect(),
+            };
+            prop_assert_eq!(ProducerState::decode(&state.encode()), Some(state));
+        }
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ProducerState::decode(&bytes);
+        }
+    }
 }

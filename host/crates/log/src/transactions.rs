@@ -125,6 +125,9 @@ impl Transactions {
     }
     /// Those that were aborted and touch `[from, to)`, by first offset.
     pub(crate) fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
+        if from >= to {
+            return Vec::new();
+        }
         let start = self.aborted.partition_point(|t| t.last_offset < from);
         let mut found: Vec<_> =
             self.aborted[start..].iter().filter(|t| t.first_offset < to).copied().collect();

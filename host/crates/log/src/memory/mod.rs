@@ -256,3 +256,41 @@ impl Log for MemoryLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Harness, START};
+    use potok_types::ManualClock;
+
+    /// A place that forgets.
+    struct InMemory {
+        clock: Arc<ManualClock>,
+        log: Arc<MemoryLog>,
+    }
+
+    impl InMemory {
+        fn new() -> InMemory {
+            let clock = ManualClock::at(START);
+            InMemory { log: MemoryLog::new(clock.clone()), clock }
+        }
+    }
+
+    #[async_trait]
+    impl Harness for InMemory {
+        async fn open(&self) -> Arc<dyn Log> {
+            self.log.clone()
+        }
+        async fn reopen(&self, _: Arc<dyn Log>) -> Option<Arc<dyn Log>> {
+            None
+        }
+        async fn maintain(&self) {
+            self.log.maintain().unwrap();
+        }
+        fn clock(&self) -> Arc<ManualClock> {
+            self.clock.clone()
+        }
+    }
+
+    crate::log_contract!(InMemory::new());
+}
