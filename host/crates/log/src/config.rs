@@ -75,15 +75,47 @@ pub struct TopicConfig {
 impl TopicConfig {
     /// All configs there are.
     pub const KEYS: &'static [ConfigKey] = &[
-        ConfigKey { name: "cleanup.policy", default: "delete", doc: "what becomes of old records: delete, compact, or both with a comma" },
-        ConfigKey { name: "compression.type", default: "producer", doc: "codec of stored batches; producer keeps the producer's, the only value here" },
-        ConfigKey { name: "delete.retention.ms", default: "86400000", doc: "how long compaction keeps a tombstone, in milliseconds" },
+        ConfigKey {
+            name: "cleanup.policy",
+            default: "delete",
+            doc: "what becomes of old records: delete, compact, or both with a comma",
+        },
+        ConfigKey {
+            name: "compression.type",
+            default: "producer",
+            doc: "codec of stored batches; producer keeps the producer's, the only value here",
+        },
+        ConfigKey {
+            name: "delete.retention.ms",
+            default: "86400000",
+            doc: "how long compaction keeps a tombstone, in milliseconds",
+        },
         ConfigKey { name: "max.message.bytes", default: "1048588", doc: "largest record batch, in bytes" },
-        ConfigKey { name: "message.timestamp.type", default: "CreateTime", doc: "whose clock sets timestamps: CreateTime or LogAppendTime" },
-        ConfigKey { name: "min.cleanable.dirty.ratio", default: "0.5", doc: "share of a compacted partition that must be new before it is compacted again" },
-        ConfigKey { name: "min.compaction.lag.ms", default: "0", doc: "a record younger than this is not compacted away, in milliseconds" },
-        ConfigKey { name: "retention.bytes", default: "-1", doc: "bytes a partition keeps at most; -1 is without limit" },
-        ConfigKey { name: "retention.ms", default: "604800000", doc: "how long records are kept, in milliseconds; -1 is for ever" },
+        ConfigKey {
+            name: "message.timestamp.type",
+            default: "CreateTime",
+            doc: "whose clock sets timestamps: CreateTime or LogAppendTime",
+        },
+        ConfigKey {
+            name: "min.cleanable.dirty.ratio",
+            default: "0.5",
+            doc: "share of a compacted partition that must be new before it is compacted again",
+        },
+        ConfigKey {
+            name: "min.compaction.lag.ms",
+            default: "0",
+            doc: "a record younger than this is not compacted away, in milliseconds",
+        },
+        ConfigKey {
+            name: "retention.bytes",
+            default: "-1",
+            doc: "bytes a partition keeps at most; -1 is without limit",
+        },
+        ConfigKey {
+            name: "retention.ms",
+            default: "604800000",
+            doc: "how long records are kept, in milliseconds; -1 is for ever",
+        },
     ];
 
     /// Checks and sets; `None` unsets. Nothing is changed when any is refused.
@@ -151,7 +183,11 @@ impl TopicConfig {
     }
     /// `message.timestamp.type`.
     pub fn timestamp_type(&self) -> TimestampType {
-        if self.text("message.timestamp.type") == "LogAppendTime" { TimestampType::LogAppendTime } else { TimestampType::CreateTime }
+        if self.text("message.timestamp.type") == "LogAppendTime" {
+            TimestampType::LogAppendTime
+        } else {
+            TimestampType::CreateTime
+        }
     }
     /// `delete.retention.ms`.
     pub fn tombstone_retention(&self) -> Duration {
@@ -172,13 +208,16 @@ const BATCH_LEN_MAX: i64 = 256 << 20;
 
 fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
     let value = value.trim();
-    let refuse = |expected| Err(ConfigError::Value { name, value: value.chars().take(100).collect(), expected });
+    let refuse =
+        |expected| Err(ConfigError::Value { name, value: value.chars().take(100).collect(), expected });
     let number = value.parse::<i64>().ok();
     match name {
-        "cleanup.policy" => match value.split(',').map(str::trim).all(|part| matches!(part, "delete" | "compact")) {
-            true => Ok(()),
-            false => refuse("delete, compact, or delete,compact"),
-        },
+        "cleanup.policy" => {
+            match value.split(',').map(str::trim).all(|part| matches!(part, "delete" | "compact")) {
+                true => Ok(()),
+                false => refuse("delete, compact, or delete,compact"),
+            }
+        }
         "compression.type" if value == "producer" => Ok(()),
         "compression.type" => refuse("producer: batches are kept as they were sent"),
         "message.timestamp.type" if matches!(value, "CreateTime" | "LogAppendTime") => Ok(()),
@@ -193,5 +232,122 @@ fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
         "max.message.bytes" => refuse("a whole number of bytes from 0 to 268435456 (256 MiB)"),
         _ if number.is_some_and(|n| n >= 0) => Ok(()),
         _ => refuse("a whole number of milliseconds, 0 or more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn set(name: &str, value: &str) -> Result<TopicConfig, String> {
+        let mut config = TopicConfig::default();
+        let change = [(name.to_owned(), Some(value.to_owned()))];
+        config.apply(&change).map(|()| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_kafkas() {
+        let config = TopicConfig::default();
+        assert_eq!(config.cleanup_policy(), CleanupPolicy { delete: true, compact: false });
+        assert_eq!(config.retention(), Some(Duration::from_hours(7 * 24)));
+        assert_eq!(config.retention_bytes(), None);
+        assert_eq!(config.batch_len_max(), 1_048_588);
+        assert_eq!(config.timestamp_type(), TimestampType::CreateTime);
+        assert_eq!(config.tombstone_retention(), Duration::from_hours(24));
+        assert_eq!(config.compaction_lag(), Duration::ZERO);
+        assert_eq!(config.dirty_ratio_min().to_string(), "0.5");
+        assert!(config.overrides().is_empty());
+    }
+    #[test]
+    fn every_default_is_a_legal_value_and_every_config_has_words() {
+        for key in TopicConfig::KEYS {
+            assert_eq!(set(key.name, key.default).map(|_| ()), Ok(()), "{}", key.name);
+            assert!(!key.doc.is_empty());
+        }
+        assert!(TopicConfig::KEYS.is_sorted_by_key(|key| key.name));
+    }
+    #[test]
+    fn what_is_set_is_read_back_typed() {
+        assert_eq!(set("retention.ms", "-1").unwrap().retention(), None);
+        assert_eq!(set("retention.ms", "0").unwrap().retention(), Some(Duration::ZERO));
+        assert_eq!(set("retention.bytes", " 7 ").unwrap().retention_bytes(), Some(7));
+        assert_eq!(set("max.message.bytes", "99").unwrap().batch_len_max(), 99);
+        let both = CleanupPolicy { delete: true, compact: true };
+        assert_eq!(set("cleanup.policy", "compact, delete").unwrap().cleanup_policy(), both);
+        let compact = CleanupPolicy { delete: false, compact: true };
+        assert_eq!(set("cleanup.policy", "compact").unwrap().cleanup_policy(), compact);
+        let stamped = set("message.timestamp.type", "LogAppendTime").unwrap();
+        assert_eq!(stamped.timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!(set("min.compaction.lag.ms", "5").unwrap().compaction_lag(), Duration::from_millis(5));
+        assert_eq!(set("min.cleanable.dirty.ratio", "0.25").unwrap().dirty_ratio_min().to_string(), "0.25");
+    }
+    #[test]
+    fn illegal_values_are_refused_with_what_would_be_legal() {
+        for (name, value, expected) in [
+            ("cleanup.policy", "", "delete, compact, or delete,compact"),
+            ("cleanup.policy", "delete,", "delete, compact, or delete,compact"),
+            ("cleanup.policy", "compacted", "delete, compact, or delete,compact"),
+            ("compression.type", "zstd", "producer: batches are kept as they were sent"),
+            ("message.timestamp.type", "logappendtime", "CreateTime or LogAppendTime"),
+            ("min.cleanable.dirty.ratio", "1.5", "a number from 0 to 1"),
+            ("min.cleanable.dirty.ratio", "NaN", "a number from 0 to 1"),
+            ("retention.ms", "-2", "a whole number, -1 for no limit"),
+            ("retention.ms", "1e3", "a whole number, -1 for no limit"),
+            ("retention.bytes", "9223372036854775808", "a whole number, -1 for no limit"),
+            ("max.message.bytes", "268435457", "a whole number of bytes from 0 to 268435456 (256 MiB)"),
+            ("max.message.bytes", "-1", "a whole number of bytes from 0 to 268435456 (256 MiB)"),
+            ("delete.retention.ms", "-1", "a whole number of milliseconds, 0 or more"),
+            ("min.compaction.lag.ms", "x", "a whole number of milliseconds, 0 or more"),
+        ] {
+            assert_eq!(set(name, value).unwrap_err(), format!("{name}={value:?} is not legal: {expected}"));
+        }
+    }
+    #[test]
+    fn an_unknown_config_is_refused_with_the_list_of_those_there_are() {
+        let error = set("flush.messages", "1").unwrap_err();
+        assert!(error.starts_with(
+            "unknown topic config \"flush.messages\"; known are cleanup.policy, compression.type,"
+        ));
+        let long = set(&"x".repeat(100_000), "1").unwrap_err();
+        assert!(long.len() < 1_000, "the answer repeats {} bytes of nonsense", long.len());
+        assert!(set("retention.ms", &"9".repeat(100_000)).unwrap_err().len() < 1_000);
+    }
+    #[test]
+    fn one_bad_change_refuses_them_all_and_unsetting_brings_the_default_back() {
+        let mut config = set("retention.ms", "5").unwrap();
+        let before = config.clone();
+        let bad =
+            [("retention.ms".to_owned(), None), ("retention.bytes".to_owned(), Some("much".to_owned()))];
+        assert!(config.apply(&bad).is_err());
+        assert_eq!(config, before);
+        config.apply(&bad[..1]).unwrap();
+        assert_eq!(config, TopicConfig::default());
+    }
+    #[test]
+    fn all_says_where_each_value_comes_from() {
+        let config = set("retention.ms", "5").unwrap();
+        let all: Vec<_> = config.all().map(|(key, value, source)| (key.name, value, source)).collect();
+        assert_eq!(all.len(), TopicConfig::KEYS.len());
+        assert!(all.contains(&("retention.ms", "5", ConfigSource::Topic)));
+        assert!(all.contains(&("retention.bytes", "-1", ConfigSource::Default)));
+    }
+    #[test]
+    fn it_is_kept_as_what_was_set_and_nothing_else() {
+        let config = set("retention.ms", "5").unwrap();
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(text, r#"{"retention.ms":"5"}"#);
+        assert_eq!(serde_json::from_str::<TopicConfig>(&text).unwrap(), config);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_can_be_read(name in 0..TopicConfig::KEYS.len(), value in ".{0,30}") {
+            if let Ok(config) = set(TopicConfig::KEYS[name].name, &value) {
+                let _ = (config.cleanup_policy(), config.retention(), config.retention_bytes(), config.batch_len_max());
+                prop_assert!((0.0..=1.0).contains(&config.dirty_ratio_min()));
+                prop_assert_eq!(config.all().count(), TopicConfig::KEYS.len());
+            }
+        }
     }
 }

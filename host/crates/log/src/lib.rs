@@ -8,6 +8,8 @@ mod config;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+mod failing;
 mod memory;
 mod producers;
 #[cfg(any(test, feature = "test-util"))]
@@ -28,5 +30,7 @@ pub use error::{
 pub use memory::MemoryLog;
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;
+#[cfg(any(test, feature = "test-util"))]
+pub use failing::{FailingLog, Fault, Faults};
 #[cfg(any(test, feature = "test-util"))]
 pub use seeded::Seeded;

@@ -181,7 +181,7 @@ impl ProducerState {
             epoch: ProducerEpoch(i16::from_be_bytes([head[1], head[2]])),
             open_since: if open_since == -1 { None } else { Some(Offset::from_wire(open_since)?) },
             touched_at: Timestamp(i64_at(head, 11)?),
-            recent: sent.iter().map(|bytes| decode_sent(bytes)).collect::<Option<_>>()?,
+            recent: sent.iter().map(decode_sent).collect::<Option<_>>()?,
         })
     }
 }

@@ -27,7 +27,8 @@ impl Seeded {
     }
     /// True once in `n` on average; never when `n` is 0.
     pub fn one_in(&mut self, n: u32) -> bool {
-        n > 0 && self.number().is_multiple_of(u64::from(n))
+        let number = self.number(); // drawn in any case, so that what follows does not depend on n
+        n > 0 && number.is_multiple_of(u64::from(n))
     }
 }
 

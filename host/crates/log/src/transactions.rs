@@ -154,3 +154,73 @@ impl TransactionStep {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn offset(raw: u64) -> Offset {
+        Offset::new(raw).unwrap()
+    }
+    fn ended(first: u64, marker: u64, aborted: bool) -> TransactionStep {
+        let (first_offset, marker_offset) = (offset(first), offset(marker));
+        TransactionStep::Ended(EndedTransaction {
+            producer: ProducerId(1),
+            first_offset,
+            marker_offset,
+            aborted,
+        })
+    }
+
+    #[test]
+    fn a_marker_is_read_back_from_its_batch() {
+        for marker in [Marker::Abort, Marker::Commit] {
+            let batch = marker.batch(ProducerId(3), ProducerEpoch(2), 9, Timestamp(5)).unwrap();
+            assert_eq!(Marker::of(&batch).unwrap(), Some(marker));
+            let header = batch.header();
+            assert!(header.control && header.transactional && header.base_sequence == -1);
+        }
+    }
+    #[test]
+    fn the_last_stable_offset_never_lies_before_the_start() {
+        let mut transactions = Transactions::default();
+        transactions.apply(TransactionStep::Opened(ProducerId(1), offset(3)));
+        assert_eq!(transactions.last_stable(offset(0), offset(9)), offset(3));
+        assert_eq!(transactions.last_stable(offset(5), offset(9)), offset(5));
+        transactions.apply(ended(3, 9, false));
+        assert_eq!(transactions.last_stable(offset(5), offset(10)), offset(10));
+    }
+    #[test]
+    fn what_lies_before_the_start_is_forgotten() {
+        let mut transactions = Transactions::default();
+        for (first, marker) in [(0, 4), (2, 6), (5, 9)] {
+            transactions.apply(TransactionStep::Opened(ProducerId(1), offset(first)));
+            transactions.apply(ended(first, marker, true));
+        }
+        assert_eq!(transactions.trim(offset(4)), []);
+        assert_eq!(transactions.trim(offset(7)), [offset(4), offset(6)]);
+        assert_eq!(transactions.aborted(offset(0), offset(100)).len(), 1);
+    }
+
+    proptest! {
+        /// Overlap by definition, over a list in any order.
+        #[test]
+        fn aborted_ones_are_those_that_touch_the_range(
+            spans in proptest::collection::vec((0u64..60, 1u64..20), 0..20), from in 0u64..80, len in 0u64..30,
+        ) {
+            let aborted: Vec<_> = spans.iter().map(|(first, len)| AbortedTransaction {
+                producer: ProducerId(1), first_offset: offset(*first), last_offset: offset(first + len),
+            }).collect();
+            let (from, to) = (offset(from), offset(from + len));
+            let touches = |t: &&AbortedTransaction| from < to && t.last_offset >= from && t.first_offset < to;
+            let mut expected: Vec<_> = aborted.iter().filter(touches).copied().collect();
+            let key = |t: &AbortedTransaction| (t.first_offset, t.last_offset);
+            expected.sort_by_key(key);
+            let mut found = Transactions::restored([], aborted.clone()).aborted(from, to);
+            prop_assert!(found.is_sorted_by_key(|t| t.first_offset));
+            found.sort_by_key(key);
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

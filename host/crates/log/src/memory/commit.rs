@@ -1,12 +1,12 @@
 //! Deciding and applying: an append or a unit is first decided upon as a whole and changes nothing; then it is applied
 //! and cannot fail any more.
 
+use super::partition::ProducerChange;
 use super::{EPOCH, Inner};
 use crate::admission::admit;
 use crate::api::{Acks, Append, Appended, MetaChange, OffsetChange, Unit, UnitResult};
 use crate::error::{AppendError, CommitError, UnknownPartition};
 use crate::producers::{self, ProducerState, Verdict};
-use crate::transactions::TransactionStep;
 use potok_types::{Offset, ProducerId, RecordBatch, Timestamp, TopicPartition};
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ struct Staged {
 struct Decided {
     at: TopicPartition,
     /// None when it is there already.
-    batch: Option<(RecordBatch, Option<(ProducerId, ProducerState, TransactionStep)>)>,
+    batch: Option<(RecordBatch, Option<ProducerChange>)>,
     answer: Appended,
 }
 

@@ -57,7 +57,6 @@ const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
 impl MemoryLog {
     /// An empty log.
-    #[expect(clippy::new_ret_no_self, reason = "a log is shared from its first moment")]
     pub fn new(clock: Arc<dyn Clock>) -> Arc<MemoryLog> {
         Arc::new(MemoryLog { clock, inner: Mutex::default() })
     }

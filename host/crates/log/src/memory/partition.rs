@@ -12,6 +12,9 @@ use tokio::sync::watch;
 /// What the records of one batch may unpack to when they are searched: 256 MiB.
 pub(super) const UNPACKED_LEN_MAX: usize = 256 << 20;
 
+/// What a batch makes of its producer, and of the partition's transactions.
+pub(super) type ProducerChange = (ProducerId, ProducerState, TransactionStep);
+
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) at: TopicPartition,
@@ -57,11 +60,7 @@ impl Partition {
     }
 
     /// Takes a batch that was decided upon and placed at `log_end`.
-    pub(super) fn push(
-        &mut self,
-        batch: RecordBatch,
-        producer: Option<(ProducerId, ProducerState, TransactionStep)>,
-    ) {
+    pub(super) fn push(&mut self, batch: RecordBatch, producer: Option<ProducerChange>) {
         assert_eq!(batch.header().base_offset, self.log_end, "a batch is placed at the end");
         self.log_end = batch.header().next_offset();
         self.batches.push(batch);
