@@ -49,6 +49,10 @@ pub use timer::{Clock, Timer};
 #[macro_export]
 macro_rules! processor {
     ($processor:ty) => {
+        // elsewhere than in a component: that the type is what it has to be
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Description = <$processor as $crate::BatchProcessor>::describe;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::bindings::exports::potok::plugin::processor as exports;

@@ -21,6 +21,7 @@ pub(crate) struct Emission {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an outcome has a body or two, moved once")]
 pub(crate) enum Body {
     /// n u32, little-endian: records of the input, unchanged.
     Forward(Vec<u8>),

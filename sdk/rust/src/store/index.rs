@@ -93,7 +93,7 @@ mod tests {
             for _ in 0..5000 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let number = state >> 33 & 0x7ff;
-                let key = vec![number as u8; number as usize % 21];
+                let key = number.to_le_bytes().repeat(number as usize % 4);
                 let expect = map.len();
                 let slot = *map.entry(key.clone()).or_insert(expect);
                 assert_eq!(index.find_or_add(&key), (slot, slot == expect && map.len() > expect));

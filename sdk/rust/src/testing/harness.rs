@@ -135,6 +135,7 @@ impl<P: BatchProcessor> Harness<P> {
     /// What the host does when a wait is over: the waiting records come again.
     pub fn retry(&mut self) -> &mut Harness<P> {
         self.waiting = None;
+        self.fire();
         self.run();
         self
     }
