@@ -6,6 +6,37 @@ use lines::Flight;
 use potok_sdk::{Description, Failure, Output, Processor, Record, Task, Timestamp};
 use serde::{Deserialize, Serialize};
 
+struct FlightDelays {
+    config: Config,
+}
+
+impl Processor for FlightDelays {
+    type Config = Config;
+
+    fn describe() -> Description {
+        potok_sdk::describe!()
+            .input("flights", "lines of flights.csv")
+            .output("delayed-flights", "late departures as JSON, keyed by carrier")
+            .config_schema(CONFIG_SCHEMA)
+    }
+
+    fn open(config: Config, _task: Task) -> Result<FlightDelays, Failure> {
+        Ok(FlightDelays { config })
+    }
+
+    fn process(&mut self, record: Record<'_>, out: &mut Output<'_>) -> Result<(), Failure> {
+        let flight = Flight::parse(record.value_str()?)?;
+        match flight.delay_minutes {
+            Some(late) if late > self.config.min_delay_minutes => {
+                out.send_json(flight.carrier, &LateDeparture::of(&flight, late))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+potok_sdk::processor!(FlightDelays);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
@@ -29,10 +60,6 @@ const CONFIG_SCHEMA: &str = r#"{
   }
 }"#;
 
-struct FlightDelays {
-    config: Config,
-}
-
 #[derive(Serialize)]
 struct LateDeparture<'a> {
     carrier: &'a str,
@@ -44,42 +71,19 @@ struct LateDeparture<'a> {
     delay_minutes: i32,
 }
 
-impl Processor for FlightDelays {
-    type Config = Config;
-
-    fn describe() -> Description {
-        potok_sdk::describe!()
-            .input("flights", "lines of flights.csv")
-            .output("delayed-flights", "late departures as JSON, keyed by carrier")
-            .config_schema(CONFIG_SCHEMA)
-    }
-
-    fn open(config: Config, _task: Task) -> Result<FlightDelays, Failure> {
-        Ok(FlightDelays { config })
-    }
-
-    fn process(&mut self, record: Record<'_>, out: &mut Output<'_>) -> Result<(), Failure> {
-        let flight = Flight::parse(record.value_str()?)?;
-        let Some(delay_minutes) = flight.delay_minutes.filter(|delay| *delay > self.config.min_delay_minutes)
-        else {
-            return Ok(());
-        };
-        out.send_json(
-            flight.carrier,
-            &LateDeparture {
-                carrier: flight.carrier,
-                flight: flight.number,
-                origin: flight.origin,
-                dest: flight.dest,
-                tail_number: flight.tail_number,
-                scheduled: flight.scheduled,
-                delay_minutes,
-            },
-        )
+impl<'a> LateDeparture<'a> {
+    fn of(flight: &Flight<'a>, delay_minutes: i32) -> LateDeparture<'a> {
+        LateDeparture {
+            carrier: flight.carrier,
+            flight: flight.number,
+            origin: flight.origin,
+            dest: flight.dest,
+            tail_number: flight.tail_number,
+            scheduled: flight.scheduled,
+            delay_minutes,
+        }
     }
 }
-
-potok_sdk::processor!(FlightDelays);
 
 #[cfg(test)]
 mod tests {
@@ -127,5 +131,13 @@ mod tests {
         assert_eq!(harness.sent().len(), 2);
         let wrong = Setup::new(r#"{"minimum": 1}"#).open::<FlightDelays>().err().unwrap();
         assert!(wrong.starts_with("the configuration does not fit: unknown field `minimum`"), "{wrong}");
+    }
+    #[test]
+    fn the_sdk_s_readme_begins_with_this_module() {
+        let readme = include_str!("../../../sdk/rust/README.md");
+        let (_, rest) = readme.split_once("```rust,ignore\n").unwrap();
+        let (shown, _) = rest.split_once("```\n").unwrap();
+        assert!(include_str!("lib.rs").contains(shown), "copy this module into sdk/rust/README.md again");
+        assert!(shown.contains("potok_sdk::processor!(FlightDelays);"));
     }
 }
