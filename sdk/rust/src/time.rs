@@ -12,7 +12,7 @@ pub fn now() -> Timestamp {
     host::now()
 }
 
-/// The largest timestamp that this task has seen; `None` before the first record.
+/// The largest timestamp that this task had seen before the call at work; `None` before the first record.
 pub fn stream_time() -> Option<Timestamp> {
     host::stream_time()
 }

@@ -128,15 +128,15 @@ fn clocks_secrets_lines_and_numbers_are_the_harness_s() {
     let setup =
         Setup::new(r#"{"store": "series"}"#).secret("granted", "s").partition(2, 4).now(Timestamp(77));
     let mut harness = setup.open::<Reacher>().unwrap();
-    harness.send(TestRecord::new("").timestamp(Timestamp(11)));
+    harness.send(TestRecord::new("").timestamp(Timestamp(11))).send("");
     assert_eq!(
-        harness.sent()[1].value_str(),
+        harness.sent()[3].value_str(),
         "77 11 s secret \"other\" is not granted: give it to the harness with `secret`"
     );
     assert_eq!(harness.logs(), [(Level::Info, "partition 2 of 4".to_owned())]);
     assert_eq!(
         (harness.counter("calls"), harness.gauge("level"), harness.observations("size")),
-        (2, Some(0.5), vec![7.0])
+        (4, Some(0.5), vec![7.0, 7.0])
     );
 }
 #[test]

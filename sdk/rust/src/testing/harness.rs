@@ -232,24 +232,18 @@ impl<P: BatchProcessor> Harness<P> {
     /// Runs the first `len` waiting records as one batch, or less of them.
     fn run_batch(&mut self, len: usize) {
         let batch = record::batch(self.setup.task.partition, &self.queue[..len]);
-        let newest = self.queue[..len].iter().filter_map(|(_, record)| record.timestamp).max();
-        let before = self.bench.borrow().stream_time;
-        self.bench.borrow_mut().stream_time = before.max(newest);
         let result = native::on(&self.bench, || self.runner.process(&batch));
         match result {
             Ok(outcome) => {
                 let covered = self
                     .settle(Some(&batch), len, outcome, |index, queue| (Some(queue[index].1.clone()), None));
                 self.queue.drain(..covered);
-                let rest_is_younger = covered < len;
-                if rest_is_younger {
-                    let done = batch.iter().take(covered).map(|record| record.timestamp()).max();
-                    self.bench.borrow_mut().stream_time = before.max(done);
-                }
+                let newest = batch.iter().take(covered).map(|record| record.timestamp()).max();
+                let mut bench = self.bench.borrow_mut();
+                bench.stream_time = bench.stream_time.max(newest);
             }
             Err(failure) => {
                 self.bench.borrow_mut().discard();
-                self.bench.borrow_mut().stream_time = before;
                 match failure {
                     CallFailure::Retry(reason) => self.waiting = Some(reason),
                     CallFailure::Broken(reason) if len == 1 => {
