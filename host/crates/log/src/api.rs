@@ -221,7 +221,7 @@ pub struct AbortedTransaction {
 pub struct StateStore {
     /// Whose.
     pub task: TaskKey,
-    /// Which of its stores. [`StateStore::POSITION`] and above are the host's own.
+    /// Which of its stores.
     pub store: u32,
 }
 

@@ -30,6 +30,14 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The disk has too little room for records; the log goes on by itself once there is enough.
+    #[error("the disk is full: {free} bytes are free, {needed} are kept free; make room")]
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+        /// Bytes below which records are refused.
+        needed: u64,
+    },
     /// The log has stopped taking writes: its first failure.
     #[error("log refuses writes since: {0}")]
     WritesRefused(Arc<str>),
@@ -230,7 +238,7 @@ impl StoreError {
     pub fn remedy(&self) -> Remedy {
         match self {
             StoreError::Io(_) | StoreError::WritesRefused(_) | StoreError::Corrupt { .. } => Remedy::RestartNode,
-            StoreError::Closed => Remedy::RetryLater,
+            StoreError::Closed | StoreError::DiskFull { .. } => Remedy::RetryLater,
         }
     }
 }

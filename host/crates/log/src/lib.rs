@@ -14,6 +14,7 @@ mod memory;
 mod producers;
 #[cfg(any(test, feature = "test-util"))]
 mod seeded;
+mod rocks;
 mod topics;
 mod transactions;
 
@@ -28,6 +29,7 @@ pub use error::{
     Remedy, StoreError, UnknownPartition,
 };
 pub use memory::MemoryLog;
+pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;
 #[cfg(any(test, feature = "test-util"))]

@@ -1,0 +1,82 @@
+//! Stops appends before the disk is full, so that what was taken can be finished and the log can go on once there is room.
+//! In come bytes written, out goes a named refusal. Invariant: the disk is looked at every [`CHECK_EVERY_LEN`] bytes, and
+//! before every group while it is full.
+
+use super::settings::Settings;
+use crate::error::StoreError;
+use std::path::PathBuf;
+
+/// Bytes written between two looks at the disk.
+const CHECK_EVERY_LEN: usize = 16 << 20;
+
+/// Watches over the disk's free space.
+#[derive(Debug)]
+pub(super) struct DiskGuard {
+    folder: PathBuf,
+    free_min: u64,
+    since_check: usize,
+    full: Option<u64>,
+}
+
+impl DiskGuard {
+    /// Looks at the disk at once.
+    pub(super) fn new(settings: &Settings) -> DiskGuard {
+        let mut guard = DiskGuard {
+            folder: settings.dir.clone(),
+            free_min: settings.disk_free_bytes_min,
+            since_check: 0,
+            full: None,
+        };
+        guard.look();
+        guard
+    }
+    /// Counts bytes on their way to the disk.
+    pub(super) fn count(&mut self, len: usize) {
+        self.since_check += len;
+        if self.since_check >= CHECK_EVERY_LEN {
+            self.look();
+        }
+    }
+    /// An error while the disk is too full for records.
+    pub(super) fn check(&mut self) -> Result<(), StoreError> {
+        if self.full.is_some() {
+            self.look();
+        }
+        match self.full {
+            None => Ok(()),
+            Some(free) => Err(StoreError::DiskFull { free, needed: self.free_min }),
+        }
+    }
+    fn look(&mut self) {
+        self.since_check = 0;
+        // a disk that cannot be asked is left to say so itself, when it is written
+        let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let full = (free < self.free_min).then_some(free);
+        if full.is_some() != self.full.is_some() {
+            tracing::warn!(
+                free,
+                needed = self.free_min,
+                full = full.is_some(),
+                "free space of the log's disk"
+            );
+        }
+        self.full = full;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_and_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { dir: folder.path().to_owned(), disk_free_bytes_min: u64::MAX, ..Settings::default() };
+        let mut guard = DiskGuard::new(&settings);
+        assert!(matches!(guard.check(), Err(StoreError::DiskFull { needed: u64::MAX, .. })));
+        guard.free_min = 0;
+        assert!(guard.check().is_ok());
+    }
+}

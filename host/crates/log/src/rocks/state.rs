@@ -1,0 +1,89 @@
+//! Keyed state: read by key or by range, changed by units. In come stores and columns, out go columns and entries.
+//! Invariant: a store sees only keys under its own prefix. Time-to-live is its users' business.
+
+use super::keys::{state as keys, successor};
+use super::ops::{FamilyIds, Ops};
+use super::store::{Family, Store, failure};
+use crate::api::{KeyRange, StateChange, StateEntry, StateStore};
+use crate::error::StoreError;
+use bytes::Bytes;
+use potok_types::Column;
+use rocksdb::{DBRawIterator, ReadOptions};
+
+/// Encodes what a unit does to state: whole stores first, then its changes in order. Runs on the caller's thread.
+pub(super) fn encode(ids: FamilyIds, clears: &[StateStore], changes: &[StateChange], to: &mut Ops) {
+    for store in clears {
+        let start = keys::prefix(*store);
+        to.delete_range(ids, Family::State, &start, &successor(&start));
+    }
+    to.reserve(
+        changes
+            .iter()
+            .map(|change| change.keys.byte_len() + change.values.byte_len() + 32 * change.keys.len())
+            .sum(),
+    );
+    for change in changes {
+        let prefix = keys::prefix(change.store);
+        for (key, value) in change.keys.iter().zip(change.values.iter()) {
+            let key = key.unwrap_or_default();
+            match value {
+                Some(value) => to.put_under(ids, Family::State, &prefix, key, value),
+                None => to.delete_under(ids, Family::State, &prefix, key),
+            }
+        }
+    }
+}
+
+/// One value for each key, null where there is none.
+pub(super) fn get(store: &Store, of: StateStore, keys: &Column) -> Result<Column, StoreError> {
+    let family = store.family(Family::State);
+    let mut values = Column::default();
+    let mut key = keys::prefix(of).to_vec();
+    for item in keys.iter() {
+        key.truncate(keys::PREFIX_LEN);
+        key.extend_from_slice(item.unwrap_or_default());
+        let value =
+            store.db().get_pinned_cf(family, &key).map_err(|error| failure(Family::State.name(), &error))?;
+        values.push(value.as_deref());
+    }
+    Ok(values)
+}
+
+/// Up to `limit` entries of `range`, and whether more lie beyond.
+pub(super) fn scan(
+    store: &Store,
+    of: StateStore,
+    range: &KeyRange,
+    limit: usize,
+) -> Result<(Vec<StateEntry>, bool), StoreError> {
+    let prefix = keys::prefix(of);
+    let start = [&prefix[..], range.start.as_deref().unwrap_or_default()].concat();
+    let end = range.end.as_deref().map_or_else(|| successor(&prefix), |end| [&prefix[..], end].concat());
+    if start >= end {
+        return Ok((Vec::new(), false));
+    }
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(start);
+    options.set_iterate_upper_bound(end);
+    let mut entries = store.db().raw_iterator_cf_opt(store.family(Family::State), options);
+    if range.backwards {
+        entries.seek_to_last()
+    } else {
+        entries.seek_to_first()
+    }
+    let mut found = Vec::new();
+    while let Some((key, value)) = entries.item() {
+        if found.len() == limit {
+            return Ok((found, true));
+        }
+        let key = key.get(keys::PREFIX_LEN..).unwrap_or_default();
+        found.push(StateEntry { key: Bytes::copy_from_slice(key), value: Bytes::copy_from_slice(value) });
+        step(&mut entries, range.backwards);
+    }
+    entries.status().map_err(|error| failure(Family::State.name(), &error))?;
+    Ok((found, false))
+}
+
+fn step(entries: &mut DBRawIterator<'_>, backwards: bool) {
+    if backwards { entries.prev() } else { entries.next() }
+}

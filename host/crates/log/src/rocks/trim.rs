@@ -1,0 +1,216 @@
+//! Takes batches from the front of a partition: by an offset that a user names, by age, by size.
+//! In come limits, out go range deletes and a raised log start. Invariant: only whole batches are taken, from the front; a
+//! batch that holds the log start stays. Readers see the new start before the batches go.
+//! When to do so is `retention.rs`'s business, giving the files back `reclaim.rs`'s.
+
+use super::keys::{partition_prefix, partitions, partitions::Entry, records, sizes, successor, times};
+use super::partition::{Partition, Stretch, Tail};
+use super::read::bytes_between;
+use super::shared::Shared;
+use super::store::{Family, corrupt, failure};
+use super::writer::Writer;
+use crate::error::{DeleteRecordsError, StoreError, UnknownPartition};
+use potok_types::{Offset, Timestamp, TopicPartition};
+use std::sync::Arc;
+
+/// What to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trim {
+    /// Records before this offset; none means all there are.
+    Before(Option<Offset>),
+    /// Batches from the front while all their records are older.
+    Older(Timestamp),
+    /// Batches from the front until the rest has at most so many bytes.
+    DownTo(u64),
+}
+
+impl Writer {
+    /// Trims a partition. Answers its log start.
+    pub(super) fn trim(&mut self, at: TopicPartition, trim: Trim) -> Result<Offset, DeleteRecordsError> {
+        let partition = self.shared.partition(at)?;
+        if partition.is_deleted() {
+            return Err(UnknownPartition(at).into());
+        }
+        self.shared.refusal.check()?;
+        let tail = partition.tail.lock().clone();
+        let start = match trim {
+            Trim::Before(None) => tail.log_end,
+            Trim::Before(Some(asked)) if asked > tail.log_end => {
+                return Err(DeleteRecordsError::OutOfRange { asked, high_watermark: tail.log_end });
+            }
+            Trim::Before(Some(asked)) => asked,
+            Trim::Older(limit) => unless_open(&tail, first_not_older(&self.shared, at, limit)?),
+            Trim::DownTo(bytes) => unless_open(&tail, Some(self.first_within(at, &tail, bytes)?)),
+        };
+        if start > tail.log_start {
+            self.take_front(&partition, tail, start)?;
+        }
+        Ok(partition.ends().log_start)
+    }
+    /// The first batch to keep so that at most `limit` bytes are left.
+    fn first_within(&self, at: TopicPartition, tail: &Tail, limit: u64) -> Result<Offset, StoreError> {
+        let mut left = tail.bytes;
+        for (stretch, next) in self.stretches(at, tail)? {
+            if left <= limit {
+                return Ok(stretch.base);
+            }
+            if left.saturating_sub(stretch.bytes) < limit {
+                return self.first_within_stretch(at, (stretch.base, next), left, limit);
+            }
+            left = left.saturating_sub(stretch.bytes);
+        }
+        Ok(tail.log_end)
+    }
+    fn first_within_stretch(
+        &self,
+        at: TopicPartition,
+        (from, end): (Offset, Offset),
+        mut left: u64,
+        limit: u64,
+    ) -> Result<Offset, StoreError> {
+        let mut entries =
+            self.shared.store.iterate_records(&records::key(at, from), &records::key(at, end), true);
+        entries.seek_to_first();
+        while let Some((key, value)) = entries.item() {
+            if left <= limit {
+                let (_, base) = records::parse(key).ok_or_else(|| corrupt(Family::Records, at, "a key"))?;
+                return Ok(base);
+            }
+            left = left.saturating_sub(value.len() as u64);
+            entries.next();
+        }
+        entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
+        Ok(end)
+    }
+    /// All stretches from the front, each with the offset behind it, the open one last.
+    fn stretches(&self, at: TopicPartition, tail: &Tail) -> Result<Vec<(Stretch, Offset)>, StoreError> {
+        let start = partition_prefix(at);
+        let mut all: Vec<Stretch> = Vec::new();
+        self.shared.store.scan(Family::Sizes, (&start, &successor(&start)), |key, value| {
+            let stretch = sizes::parse(key)
+                .zip(sizes::parse_value(value))
+                .map(|((_, base), bytes)| Stretch { base, bytes });
+            all.push(stretch.ok_or_else(|| corrupt(Family::Sizes, at, "a size"))?);
+            Ok(true)
+        })?;
+        all.push(tail.stretch);
+        let ends = all.iter().skip(1).map(|next| next.base).chain([tail.log_end]).collect::<Vec<_>>();
+        Ok(all.into_iter().zip(ends).collect())
+    }
+    /// Raises the log start to `start` and takes the batches that lie wholly before it.
+    fn take_front(
+        &mut self,
+        partition: &Arc<Partition>,
+        mut tail: Tail,
+        start: Offset,
+    ) -> Result<(), StoreError> {
+        let at = partition.at;
+        let first_kept = self.first_kept(at, start)?;
+        let bytes_before = tail.bytes;
+        self.uncount(at, &mut tail, first_kept)?;
+        if tail.cleaning.trim(bytes_before - tail.bytes) {
+            let key = partitions::key(at, Entry::Cleaning);
+            self.ops.put(self.shared.ids, Family::Partitions, &key, &tail.cleaning.encode());
+        }
+        let (prefix, kept) = (partition_prefix(at), records::key(at, first_kept));
+        self.ops.delete_range(self.shared.ids, Family::Records, &prefix, &kept);
+        self.drop_times(at, first_kept)?;
+        self.drop_ended(at, &mut tail, start);
+        tail.log_start = start;
+        *partition.tail.lock() = tail;
+        partition.publish();
+        self.touch(partition, &mut partition.tail.lock().touched);
+        self.write()
+    }
+    /// Base offset of the batch that holds `start`, or `start` itself.
+    fn first_kept(&self, at: TopicPartition, start: Offset) -> Result<Offset, StoreError> {
+        let mut entries =
+            self.shared.store.iterate_records(&partition_prefix(at), &successor(&partition_prefix(at)), true);
+        entries.seek_for_prev(records::key(at, start));
+        let found = entries.item().and_then(|(key, value)| {
+            let batch = potok_types::RecordBatch::from_stored(bytes::Bytes::copy_from_slice(value)).ok()?;
+            let (_, base) = records::parse(key)?;
+            (batch.header().last_offset() >= start).then_some(base)
+        });
+        entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
+        Ok(found.unwrap_or(start))
+    }
+    /// Takes what lies before `end` out of the partition's size and its stretches.
+    fn uncount(&mut self, at: TopicPartition, tail: &mut Tail, end: Offset) -> Result<(), StoreError> {
+        let ids = self.shared.ids;
+        for (stretch, next) in self.stretches(at, tail)? {
+            if stretch.base >= end {
+                break;
+            }
+            let is_open = stretch.base == tail.stretch.base;
+            let gone = if next <= end && !is_open {
+                self.ops.delete(ids, Family::Sizes, &sizes::key(at, stretch.base));
+                stretch.bytes
+            } else {
+                bytes_between(&self.shared, at, stretch.base, end.min(next))?
+            };
+            tail.bytes = tail.bytes.saturating_sub(gone);
+            if is_open {
+                tail.stretch.bytes = tail.stretch.bytes.saturating_sub(gone);
+            } else if next > end {
+                let rest = stretch.bytes.saturating_sub(gone);
+                self.ops.put(ids, Family::Sizes, &sizes::key(at, stretch.base), &rest.to_be_bytes());
+            }
+        }
+        Ok(())
+    }
+    /// Drops the times of batches before `first_kept`, but for the last of them: it still says how large timestamps had
+    /// grown when the kept ones came.
+    fn drop_times(&mut self, at: TopicPartition, first_kept: Offset) -> Result<(), StoreError> {
+        let start = partition_prefix(at);
+        let mut last: Option<Vec<u8>> = None;
+        self.shared.store.scan(Family::Times, (&start, &successor(&start)), |key, _| {
+            let (_, base) = times::parse(key).ok_or_else(|| corrupt(Family::Times, at, "a time"))?;
+            if base >= first_kept {
+                return Ok(false);
+            }
+            last = Some(key.to_vec());
+            Ok(true)
+        })?;
+        if let Some(last) = last {
+            self.ops.delete_range(self.shared.ids, Family::Times, &start, &last);
+        }
+        Ok(())
+    }
+    /// Drops aborted transactions and epochs that ended before `start`.
+    fn drop_ended(&mut self, at: TopicPartition, tail: &mut Tail, start: Offset) {
+        let ids = self.shared.ids;
+        let aborted: Vec<_> = tail.transactions.aborted(Offset::FIRST, start);
+        let gone = tail.transactions.trim(start);
+        for transaction in aborted.iter().filter(|t| gone.contains(&t.last_offset)) {
+            self.ops.delete(ids, Family::Partitions, &partitions::aborted(at, transaction));
+        }
+        while let [(epoch, _), (_, next), ..] = tail.epochs[..]
+            && next <= start
+        {
+            self.ops.delete(ids, Family::Partitions, &partitions::key(at, Entry::Epoch(epoch)));
+            tail.epochs.remove(0);
+        }
+    }
+}
+
+/// Where retention may go: no further than where an open transaction begins.
+fn unless_open(tail: &Tail, start: Option<Offset>) -> Offset {
+    start.unwrap_or(tail.log_end).min(tail.ends().last_stable)
+}
+
+/// The first batch that raised the largest timestamp to `limit` or above: all before it are older. None when all are.
+pub(super) fn first_not_older(
+    shared: &Shared,
+    at: TopicPartition,
+    limit: Timestamp,
+) -> Result<Option<Offset>, StoreError> {
+    let start = times::key(at, limit, Offset::FIRST);
+    let mut found = None;
+    shared.store.scan(Family::Times, (&start, &successor(&partition_prefix(at))), |key, _| {
+        let (_, base) = times::parse(key).ok_or_else(|| corrupt(Family::Times, at, "a time"))?;
+        found = Some(base);
+        Ok(false)
+    })?;
+    Ok(found)
+}
