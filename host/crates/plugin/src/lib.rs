@@ -3,8 +3,28 @@
 //! it knows nothing of the log: whatever a guest reaches lies behind [`TaskPort`].
 
 mod api;
+mod bindings;
+mod call;
+mod capability;
+mod componentize;
+mod describe;
+mod description;
+mod disk;
+mod engine;
+mod error;
+mod host;
+mod instance;
+mod judge;
+pub mod limits;
+mod outcome;
+mod registry;
+mod wasi;
 
 pub use api::{
-    CallError, Description, Due, Emission, Fresh, Grant, InstanceSettings, LogLevel, ModuleInfo, Outcome, Port,
-    PortError, RefusedRecord, ScanPage, ScanRange, StoreSpec, TaskPort, TaskSetup, TimerClock, TimerRequest, WorldKind, Body,
+    Body, CallError, Description, Due, Emission, Fresh, Grant, InstanceSettings, LogLevel, ModuleInfo, Outcome, Port,
+    PortError, RefusedRecord, ScanPage, ScanRange, StoreSpec, TaskPort, TaskSetup, TimerClock, TimerRequest, WorldKind,
 };
+pub use componentize::{ComponentizeError, componentize};
+pub use error::{ConfigProblem, InstantiateError, OpenError, PushError, RemoveError};
+pub use instance::Instance;
+pub use registry::{Plugins, Settings};
