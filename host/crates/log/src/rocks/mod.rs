@@ -338,7 +338,14 @@ impl Log for RocksLog {
         match synced {
             // closed before: it was synced then
             Err(StoreError::Closed) => Ok(()),
-            other => other,
+            Err(error) => Err(error),
+            Ok(()) => {
+                // not needed for safety, but the next start then has no write-ahead log to take in
+                if let Err(error) = self.shared.flush() {
+                    tracing::warn!(%error, "memory was not written to files at the end; the write-ahead log has it");
+                }
+                Ok(())
+            }
         }
     }
 }

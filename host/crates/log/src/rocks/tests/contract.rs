@@ -1,9 +1,10 @@
-//! The contract suite on RocksDB: every promise on a folder of its own, reopened where the promise says so.
+//! The contract suite on RocksDB: every promise on a folder of its own, reopened where the promise says so; once as it is,
+//! and once with nothing cached and files of a few KiB, so that every read and every pass meets the disk.
 
-use super::{clock, open};
+use super::{clock, open_with, settings};
 use crate::api::Log;
 use crate::contract::Harness;
-use crate::rocks::RocksLog;
+use crate::rocks::{RocksLog, Settings};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use potok_types::ManualClock;
@@ -14,14 +15,15 @@ struct InFolder {
     folder: TempDir,
     clock: Arc<ManualClock>,
     log: Mutex<Option<Arc<RocksLog>>>,
+    tune: fn(Settings) -> Settings,
 }
 
 impl InFolder {
-    fn new() -> InFolder {
-        InFolder { folder: tempfile::tempdir().unwrap(), clock: clock(), log: Mutex::default() }
+    fn new(tune: fn(Settings) -> Settings) -> InFolder {
+        InFolder { folder: tempfile::tempdir().unwrap(), clock: clock(), log: Mutex::default(), tune }
     }
     fn start(&self) -> Arc<dyn Log> {
-        let log = open(self.folder.path(), &self.clock);
+        let log = open_with((self.tune)(settings(self.folder.path())), &self.clock);
         *self.log.lock() = Some(log.clone());
         log
     }
@@ -47,4 +49,22 @@ impl Harness for InFolder {
     }
 }
 
-crate::log_contract!(InFolder::new());
+mod as_it_is {
+    use super::*;
+
+    crate::log_contract!(InFolder::new(|settings| settings));
+}
+
+mod from_disk {
+    use super::*;
+
+    /// RocksDB takes no smaller memtable.
+    const MEMTABLE_LEN: usize = 64 << 10;
+
+    crate::log_contract!(InFolder::new(|settings| Settings {
+        cache_bytes_max: 0,
+        memtable_bytes: MEMTABLE_LEN,
+        group_bytes_max: 1,
+        ..settings
+    }));
+}

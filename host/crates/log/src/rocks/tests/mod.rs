@@ -2,10 +2,19 @@
 //! at that file's end.
 
 mod contract;
+mod damage;
+mod disk;
+mod opening;
+mod recovery;
+mod refusal;
 
 use super::{RocksLog, Settings};
+use crate::api::{Acks, Append, Log, NewTopic, ReadRequest, Topic};
 use crate::contract::START;
-use potok_types::{Clock, ManualClock};
+use crate::error::ReadError;
+use potok_types::{
+    BatchBuilder, Clock, Compression, ManualClock, NewBatch, Offset, RecordBatch, TopicPartition,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,4 +36,64 @@ fn open_with(settings: Settings, clock: &Arc<ManualClock>) -> Arc<RocksLog> {
 }
 fn clock() -> Arc<ManualClock> {
     ManualClock::at(START)
+}
+
+async fn topic(log: &RocksLog, name: &str, partitions: u32, config: &[(&str, &str)]) -> Arc<Topic> {
+    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    log.create_topic(NewTopic { name: name.parse().unwrap(), partitions, config }).await.unwrap()
+}
+async fn partition(log: &RocksLog, name: &str) -> TopicPartition {
+    topic(log, name, 1, &[]).await.all_partitions().next().unwrap()
+}
+/// A batch of one record whose value is `text` and then `padding` bytes that do not compress away.
+fn batch(text: &str, padding: usize) -> NewBatch {
+    let mut value = text.as_bytes().to_vec();
+    value.resize(text.len() + padding, b'.');
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(START, Some(text.as_bytes()), Some(&value), std::iter::empty());
+    builder.build().unwrap().unwrap()
+}
+async fn append(log: &RocksLog, to: TopicPartition, batch: NewBatch) -> Offset {
+    let appended = log.append(vec![Append { to, batch }], Acks::Written).await.pop().unwrap();
+    appended.unwrap().base_offset.unwrap()
+}
+fn read(log: &RocksLog, at: TopicPartition, from: Offset) -> Result<Vec<RecordBatch>, ReadError> {
+    let request = ReadRequest { at, offset: from, bytes_max: 1 << 30, committed_only: false };
+    Ok(log.read(request)?.batches)
+}
+/// Keys of all records there are.
+fn keys(log: &RocksLog, at: TopicPartition) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut next = log.ends(at).unwrap().log_start;
+    loop {
+        let batches = read(log, at, next).unwrap();
+        let Some(last) = batches.last() else { return keys };
+        next = last.header().next_offset();
+        for batch in &batches {
+            for record in batch.open(1 << 30).unwrap().records() {
+                keys.push(String::from_utf8(record.unwrap().key.unwrap_or_default().to_vec()).unwrap());
+            }
+        }
+    }
+}
+/// Copies a folder as it lies there, as a kill would leave it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+/// Files of the database whose name ends so, the newest number last.
+fn files(folder: &Path, ending: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder.join(super::open::DB_FOLDER)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.to_str().unwrap().ends_with(ending));
+    files.sort();
+    files
 }

@@ -1,0 +1,92 @@
+//! A flipped byte on disk is found, named by topic, partition and offset, and never handed out; the rest is still read.
+
+use super::{append, batch, clock, files, keys, open, open_with, partition, read, settings};
+use crate::api::Log;
+use crate::error::{ReadError, StoreError};
+use crate::rocks::Settings;
+use potok_types::Offset;
+use std::fs;
+use std::path::Path;
+
+fn offset(raw: u64) -> Offset {
+    Offset::new(raw).unwrap()
+}
+/// Turns over a bit of the byte at `needle` in the one file that has it.
+fn flip(folder: &Path, ending: &str, needle: &[u8]) {
+    for file in files(folder, ending) {
+        let mut bytes = fs::read(&file).unwrap();
+        if let Some(found) = bytes.windows(needle.len()).position(|window| window == needle) {
+            bytes[found] ^= 1;
+            fs::write(&file, bytes).unwrap();
+            return;
+        }
+    }
+    panic!("no {ending} file has {:?}", String::from_utf8_lossy(needle));
+}
+
+#[tokio::test]
+async fn a_flipped_byte_in_a_batch_is_named_and_what_lies_around_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path(), &clock());
+    let at = partition(&log, "flights").await;
+    for i in 0..10 {
+        append(&log, at, batch(&format!("record-{i}"), 2000)).await;
+    }
+    log.close().await.unwrap();
+    drop(log);
+    flip(folder.path(), ".blob", b"record-6.");
+    let log = open(folder.path(), &clock());
+    let before = read(&log, at, offset(0)).unwrap();
+    assert_eq!(before.last().unwrap().header().next_offset(), offset(6), "what lies before it is read");
+    for from in [6, 5] {
+        let result = read(&log, at, offset(from)).map(|batches| batches.len());
+        match (from, result) {
+            (6, Err(ReadError::Store(error @ StoreError::Corrupt { .. }))) => {
+                let text = error.to_string();
+                assert!(text.contains("topic flights, partition 0, offset 6"), "{text}");
+            }
+            (5, Ok(1)) => {}
+            (from, other) => panic!("{from}: {other:?}"),
+        }
+    }
+    assert_eq!(read(&log, at, offset(7)).unwrap().len(), 3, "what lies behind it is read");
+    assert_eq!(append(&log, at, batch("next", 0)).await, offset(10));
+}
+#[tokio::test]
+async fn a_flipped_byte_beside_the_keys_is_found_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path(), &clock());
+    let at = partition(&log, "small").await;
+    for i in 0..10 {
+        // too small for a blob: it lies in the table itself
+        append(&log, at, batch(&format!("record-{i}"), 50)).await;
+    }
+    log.close().await.unwrap();
+    drop(log);
+    flip(folder.path(), ".sst", b"record-6.");
+    let log = open(folder.path(), &clock());
+    let error = read(&log, at, offset(6)).unwrap_err().to_string();
+    assert!(error.contains("topic small, partition 0, offset 6"), "{error}");
+    assert_eq!(read(&log, at, offset(0)).unwrap().len(), 6);
+}
+#[tokio::test]
+async fn maintenance_names_damage_and_leaves_the_rest_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path(), &clock());
+    let config = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0")];
+    let at = super::topic(&log, "compacted", 1, &config).await.all_partitions().next().unwrap();
+    let sound = super::topic(&log, "sound", 1, &config).await.all_partitions().next().unwrap();
+    for i in 0..4 {
+        append(&log, at, batch(&format!("record-{i}"), 2000)).await;
+        append(&log, sound, batch("same", 2000)).await;
+    }
+    log.close().await.unwrap();
+    drop(log);
+    flip(folder.path(), ".blob", b"record-2.");
+    let log = open_with(Settings { cache_bytes_max: 0, ..settings(folder.path()) }, &clock());
+    let error = log.run_maintenance().await.unwrap_err().to_string();
+    assert!(error.contains("topic compacted, partition 0, offset 2"), "{error}");
+    assert_eq!(keys(&log, sound), ["same"]);
+    assert_eq!(read(&log, at, offset(0)).unwrap().len(), 2);
+    assert_eq!(read(&log, at, offset(3)).unwrap().len(), 1);
+}

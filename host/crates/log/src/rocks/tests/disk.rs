@@ -1,0 +1,116 @@
+//! What is removed is given back: disk use really falls, whoever removed it and whatever lies beside it.
+
+use super::{append, batch, clock, keys, open_with, settings, topic};
+use crate::api::Log;
+use crate::rocks::{RocksLog, Settings};
+use potok_types::{ManualClock, TopicPartition};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+/// So many batches of 64 KiB are 16 MiB.
+const BATCHES: usize = 256;
+
+fn open(folder: &Path, clock: &Arc<ManualClock>) -> Arc<RocksLog> {
+    let small =
+        Settings { memtable_bytes: 4 << 20, cache_bytes_max: 0, wal_bytes_max: 4 << 20, ..settings(folder) };
+    open_with(small, clock)
+}
+fn disk_use(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder.join("db")).unwrap();
+    // a file may go while it is looked at
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+async fn first(log: &RocksLog, name: &str, config: &[(&str, &str)]) -> TopicPartition {
+    topic(log, name, 1, config).await.all_partitions().next().unwrap()
+}
+/// Fills partitions side by side, 16 MiB each.
+async fn fill(log: &RocksLog, partitions: &[TopicPartition]) {
+    for i in 0..BATCHES {
+        for at in partitions {
+            append(log, *at, batch(&format!("{i:03}"), 64 << 10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn retention_by_age_gives_the_disk_back() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let at = first(&log, "aging", &[("retention.ms", "1000")]).await;
+    fill(&log, &[at]).await;
+    assert!(disk_use(folder.path()) > 16 * MIB);
+    clock.advance(Duration::from_secs(2));
+    log.run_maintenance().await.unwrap();
+    assert_eq!(log.size(at).unwrap(), 0);
+    assert!(disk_use(folder.path()) < 2 * MIB, "{}", disk_use(folder.path()));
+}
+#[tokio::test]
+async fn retention_by_size_gives_back_what_is_over_it() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let limit = 4 * MIB;
+    let at = first(&log, "sized", &[("retention.bytes", &limit.to_string()), ("retention.ms", "-1")]).await;
+    fill(&log, &[at]).await;
+    log.run_maintenance().await.unwrap();
+    let left = log.size(at).unwrap();
+    assert!(left <= limit && left > limit - 2 * (64 << 10), "{left}: no more is taken than must be");
+    let stored: u64 = keys(&log, at).len() as u64 * (64 << 10);
+    assert!(stored <= limit && disk_use(folder.path()) < limit + 2 * MIB, "{}", disk_use(folder.path()));
+    assert_eq!(keys(&log, at).last().unwrap(), "255");
+}
+#[tokio::test]
+async fn a_deleted_topic_gives_the_disk_back_though_others_lie_beside_it() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let (gone, kept) = (first(&log, "gone", &[]).await, first(&log, "kept", &[]).await);
+    fill(&log, &[gone, kept]).await;
+    assert!(disk_use(folder.path()) > 32 * MIB);
+    log.delete_topic(&"gone".parse().unwrap()).await.unwrap();
+    log.run_maintenance().await.unwrap();
+    let used = disk_use(folder.path());
+    assert!(used > 16 * MIB && used < 20 * MIB, "{used}");
+    assert_eq!(keys(&log, kept).len(), BATCHES);
+    drop(log);
+    let log = open(folder.path(), &clock);
+    assert_eq!(keys(&log, kept).len(), BATCHES);
+}
+#[tokio::test]
+async fn deleted_records_give_the_disk_back() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let at = first(&log, "cut", &[]).await;
+    fill(&log, &[at]).await;
+    let size = log.size(at).unwrap();
+    let start = log.delete_records(at, potok_types::Offset::new(200)).await.unwrap();
+    assert_eq!(start.get(), 200);
+    assert_eq!(log.size(at).unwrap(), size / 256 * 56, "sizes are exact across stretches");
+    log.run_maintenance().await.unwrap();
+    assert!(disk_use(folder.path()) < 6 * MIB, "{}", disk_use(folder.path()));
+    drop(log);
+    let log = open(folder.path(), &clock);
+    assert_eq!(log.size(at).unwrap(), size / 256 * 56);
+    log.delete_records(at, None).await.unwrap();
+    assert_eq!(log.size(at).unwrap(), 0);
+}
+#[tokio::test]
+async fn compaction_gives_the_disk_back_and_keeps_sizes_exact() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let at = first(&log, "compacted", &[("cleanup.policy", "compact")]).await;
+    for _ in 0..4 {
+        for i in 0..64 {
+            append(&log, at, batch(&format!("{i:03}"), 64 << 10)).await;
+        }
+    }
+    let one = log.size(at).unwrap() / 256;
+    log.run_maintenance().await.unwrap();
+    assert_eq!(keys(&log, at).len(), 64);
+    assert_eq!(log.size(at).unwrap(), 64 * one);
+    assert!(disk_use(folder.path()) < 6 * MIB, "{}", disk_use(folder.path()));
+    // less than half is new: nothing is due
+    append(&log, at, batch("000", 64 << 10)).await;
+    log.run_maintenance().await.unwrap();
+    assert_eq!(keys(&log, at).len(), 65);
+}

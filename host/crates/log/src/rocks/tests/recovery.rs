@@ -1,0 +1,165 @@
+//! What a crash leaves: everything that was answered, and of the rest a part from the front, unit by unit.
+
+use super::{append, batch, clock, copy, files, keys, open, partition, settings, topic};
+use crate::api::{
+    Acks, Append, CommittedOffset, Log, OffsetChange, OffsetCommit, StateChange, StateStore, TaskKey,
+    TimerChange, TimerClock, TimerEntry, Unit,
+};
+use crate::contract::START;
+use crate::rocks::{OpenError, RocksLog};
+use bytes::Bytes;
+use potok_types::{Clock, Column, Offset, PartitionIndex, Timestamp, TopicPartition};
+use std::fs;
+use std::sync::Arc;
+
+const TASK: TaskKey = TaskKey { processor: 1, partition: PartitionIndex(0) };
+const STORE: StateStore = StateStore { task: TASK, store: 0 };
+
+fn column(item: &str) -> Column {
+    [Some(item.as_bytes())].into_iter().collect()
+}
+/// A unit that writes its number everywhere.
+fn unit(number: u64, at: [TopicPartition; 2]) -> Unit {
+    let text = number.to_string();
+    let offset = CommittedOffset {
+        offset: Offset::new(number).unwrap(),
+        leader_epoch: None,
+        metadata: String::new(),
+        committed_at: START,
+    };
+    let time = Timestamp(number.cast_signed());
+    let timer = TimerEntry {
+        clock: TimerClock::Event,
+        at: time,
+        key: Bytes::from("t"),
+        payload: Bytes::from(text.clone()),
+    };
+    Unit {
+        appends: at.map(|to| Append { to, batch: batch(&text, 700) }).into(),
+        state: vec![StateChange { store: STORE, keys: column("k"), values: column(&text) }],
+        timers: vec![TimerChange::Set(TASK, timer)],
+        offsets: vec![OffsetCommit { group: "g".into(), at: at[0], change: OffsetChange::Set(offset) }],
+        ..Unit::default()
+    }
+}
+/// How many units a log holds, after checking that all parts of them agree.
+fn units_held(log: &RocksLog, at: [TopicPartition; 2]) -> u64 {
+    let expected = |count: u64| (1..=count).map(|i| i.to_string()).collect::<Vec<_>>();
+    let held = log.ends(at[0]).unwrap().log_end.get();
+    assert_eq!(keys(log, at[0]), expected(held));
+    assert_eq!(keys(log, at[1]), expected(held));
+    let state = log.state_get(STORE, &column("k")).unwrap();
+    let position = log.committed("g", at[0]).unwrap().map(|committed| committed.offset.get());
+    let timers = log.timers_due(TASK, TimerClock::Event, Timestamp(i64::MAX), 10).unwrap();
+    if held == 0 {
+        assert_eq!((state.get(0), position, timers.len()), (None, None, 0));
+    } else {
+        assert_eq!(state.get(0), Some(held.to_string().as_bytes()));
+        assert_eq!(position, Some(held));
+        assert_eq!(timers.len(), 1, "a timer that moved lies in one place");
+        assert_eq!(timers[0].payload, held.to_string().as_bytes());
+    }
+    held
+}
+
+#[tokio::test]
+async fn whatever_a_crash_cuts_off_units_are_whole_and_a_prefix() {
+    const UNITS: u64 = 30;
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("log"), &clock());
+    let all: Vec<_> = topic(&log, "both", 2, &[]).await.all_partitions().collect();
+    let at = [all[0], all[1]];
+    let mut ends = vec![fs::metadata(&files(&folder.path().join("log"), ".log")[0]).unwrap().len()];
+    for number in 1..=UNITS {
+        log.commit(unit(number, at), Acks::Written).await.unwrap();
+        ends.push(fs::metadata(&files(&folder.path().join("log"), ".log")[0]).unwrap().len());
+    }
+    assert_eq!(files(&folder.path().join("log"), ".log").len(), 1, "one write-ahead log holds it all");
+    // a unit is acknowledged only when its bytes are in the file: each cut tells how many were
+    let mut cuts: Vec<u64> = ends.clone();
+    cuts.extend(
+        ends.windows(2).flat_map(|pair| [pair[0] + 1, pair[0] + 7, (pair[0] + pair[1]) / 2, pair[1] - 1]),
+    );
+    for cut in cuts {
+        let crashed = folder.path().join("crashed");
+        copy(&folder.path().join("log"), &crashed);
+        let wal = &files(&crashed, ".log")[0];
+        fs::OpenOptions::new().write(true).open(wal).unwrap().set_len(cut).unwrap();
+        let again = open(&crashed, &clock());
+        let whole = ends.iter().filter(|end| **end <= cut).count() as u64 - 1;
+        assert_eq!(units_held(&again, at), whole, "cut at {cut} of {ends:?}");
+        again.commit(unit(whole + 1, at), Acks::Synced).await.unwrap();
+        assert_eq!(units_held(&again, at), whole + 1);
+        drop(again);
+        fs::remove_dir_all(&crashed).unwrap();
+    }
+}
+#[tokio::test]
+async fn damage_inside_the_write_ahead_log_is_no_torn_tail() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("log"), &clock());
+    let at = partition(&log, "kept").await;
+    for i in 0..20 {
+        append(&log, at, batch(&i.to_string(), 3000)).await;
+    }
+    let crashed = folder.path().join("crashed");
+    copy(&folder.path().join("log"), &crashed);
+    let wal = &files(&crashed, ".log")[0];
+    let mut bytes = fs::read(wal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(wal, bytes).unwrap();
+    let refused = RocksLog::open(settings(&crashed), clock() as Arc<dyn Clock>).map(drop).unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(refused.to_string().contains("accept_damaged_wal"), "{refused}");
+    let accepting = crate::rocks::Settings { accept_damaged_wal: true, ..settings(&crashed) };
+    let log = RocksLog::open(accepting, clock() as Arc<dyn Clock>).unwrap();
+    let left = keys(&log, at);
+    assert!(!left.is_empty() && left.len() < 20, "{left:?}");
+    assert_eq!(left, (0..left.len()).map(|i| i.to_string()).collect::<Vec<_>>());
+}
+#[tokio::test]
+async fn a_log_that_was_dropped_and_one_that_was_closed_hold_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path(), &clock());
+    let at = partition(&log, "kept").await;
+    append(&log, at, batch("dropped", 0)).await;
+    drop(log);
+    let log = open(folder.path(), &clock());
+    append(&log, at, batch("closed", 0)).await;
+    log.close().await.unwrap();
+    log.close().await.unwrap();
+    assert_eq!(keys(&log, at), ["dropped", "closed"], "a closed log can be read");
+    let refused =
+        log.append(vec![Append { to: at, batch: batch("late", 0) }], Acks::Written).await.pop().unwrap();
+    assert!(refused.unwrap_err().to_string().contains("closed"));
+    drop(log);
+    assert_eq!(keys(&open(folder.path(), &clock()), at), ["dropped", "closed"]);
+}
+#[tokio::test]
+async fn synced_and_written_appends_from_many_callers_all_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("log"), &clock());
+    let all: Vec<_> = topic(&log, "many", 4, &[]).await.all_partitions().collect();
+    let callers = all.iter().flat_map(|at| [(*at, Acks::Synced), (*at, Acks::Written)]).map(|(to, acks)| {
+        let log = log.clone();
+        tokio::spawn(async move {
+            for i in 0..50 {
+                log.append(vec![Append { to, batch: batch(&i.to_string(), 100) }], acks)
+                    .await
+                    .pop()
+                    .unwrap()
+                    .unwrap();
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    copy(&folder.path().join("log"), &folder.path().join("crashed"));
+    let crashed = open(&folder.path().join("crashed"), &clock());
+    for at in all {
+        assert_eq!(keys(&crashed, at).len(), 100);
+        assert_eq!(crashed.size(at).unwrap(), log.size(at).unwrap());
+    }
+}
