@@ -15,14 +15,17 @@ mod bindings {
 use bindings::exports::potok::plugin::processor::{Guest as Processor, Task};
 use bindings::potok::plugin::about::{Description, Port, StoreSpec};
 use bindings::potok::plugin::logging::{self, Level};
-use bindings::potok::plugin::records::{Batch, Body, Column, Emission, Failure, FreshRecords, Outcome, Refused};
+use bindings::potok::plugin::records::{
+    Batch, Body, Column, Emission, Failure, FreshRecords, Outcome, Refused,
+};
 use bindings::potok::plugin::state::Store;
 use bindings::potok::plugin::timers::{self, Clock, Timer};
 
 /// A key's first record sets a timer this much later, in milliseconds.
 const FIRST_SEEN_TIMER_MS: i64 = 60_000;
 
-const SCHEMA: &str = r#"{"type":"object","properties":{"mode":{"enum":["filter","count"]}},"required":["mode"]}"#;
+const SCHEMA: &str =
+    r#"{"type":"object","properties":{"mode":{"enum":["filter","count"]}},"required":["mode"]}"#;
 
 enum Mode {
     Filter,
@@ -44,7 +47,10 @@ impl Processor for Guest {
             summary: "Filters by index, or counts by key, on raw bindings".into(),
             config_schema: SCHEMA.into(),
             inputs: vec![port("in", "Any records")],
-            outputs: vec![port("kept", "Records with a value of even length"), port("counts", "Records of each key so far")],
+            outputs: vec![
+                port("kept", "Records with a value of even length"),
+                port("counts", "Records of each key so far"),
+            ],
             stores: vec![StoreSpec { name: "counts".into(), ttl_ms: None }],
             state_version: 1,
             wants: vec![],
@@ -203,7 +209,12 @@ fn count(store: &Store, records: &Batch) -> Result<Outcome, Failure> {
         let known = before.data[range].try_into().map_or(0, u64::from_le_bytes);
         if is_null(&before, index) {
             let at = i64::from_le_bytes(*tally.first) + FIRST_SEEN_TIMER_MS;
-            timers::set(&Timer { clock: Clock::Event, at, key: tally.key.to_vec(), payload: b"first".to_vec() });
+            timers::set(&Timer {
+                clock: Clock::Event,
+                at,
+                key: tally.key.to_vec(),
+                payload: b"first".to_vec(),
+            });
         }
         fresh.push(tally.last, tally.key, &(known + tally.records).to_le_bytes());
     }
