@@ -7,6 +7,8 @@ pub(super) mod meta;
 pub(super) mod offsets;
 pub(super) mod partitions;
 pub(super) mod producers;
+#[cfg(test)]
+mod properties;
 pub(super) mod records;
 pub(super) mod sizes;
 pub(super) mod state;
