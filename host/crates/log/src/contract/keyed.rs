@@ -292,6 +292,22 @@ pub async fn groups_whose_names_begin_alike_stay_apart(harness: &impl Harness) {
     assert_eq!(log.committed("a\0", at).unwrap(), Some(committed(3, "a\0")));
 }
 
+pub async fn offsets_go_with_their_topic(harness: &impl Harness) {
+    let log = harness.open().await;
+    let gone = topic(&log, "gone", 1, &[]).await;
+    let stays = at(&*topic(&log, "stays", 1, &[]).await, 0);
+    commit_offset(&log, "only", at(&gone, 0), OffsetChange::Set(committed(1, ""))).await;
+    for place in [at(&gone, 0), stays] {
+        commit_offset(&log, "both", place, OffsetChange::Set(committed(2, ""))).await;
+    }
+    log.delete_topic(&gone.name).await.unwrap();
+    assert_eq!(log.groups().unwrap(), ["both"]);
+    assert_eq!(log.committed_all("both").unwrap(), [(stays, committed(2, ""))]);
+    assert_eq!(log.committed("both", at(&gone, 0)).unwrap(), None);
+    // forgetting what is gone is no error
+    commit_offset(&log, "both", at(&gone, 0), OffsetChange::Remove).await;
+}
+
 pub async fn named_things_are_kept_by_kind_and_name(harness: &impl Harness) {
     let log = harness.open().await;
     let change = |kind, name: &str, value: Option<&str>| MetaChange {

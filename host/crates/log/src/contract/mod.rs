@@ -6,6 +6,7 @@
 
 mod cleanup;
 mod keyed;
+mod lockstep;
 mod numbers;
 mod producers;
 mod records;
@@ -17,6 +18,7 @@ mod units;
 
 pub use cleanup::*;
 pub use keyed::*;
+pub use lockstep::*;
 pub use numbers::*;
 pub use producers::*;
 pub use records::*;
@@ -216,6 +218,7 @@ macro_rules! log_contract {
             timers_of_other_clocks_and_tasks_stay
             offsets_are_committed_replaced_and_removed
             groups_whose_names_begin_alike_stay_apart
+            offsets_go_with_their_topic
             named_things_are_kept_by_kind_and_name
             a_number_is_never_given_twice
             a_closed_log_refuses_writes_and_serves_reads
@@ -248,6 +251,7 @@ macro_rules! log_contract {
             the_leader_epoch_rises_with_each_start
             what_was_deleted_or_compacted_stays_so
             numbers_are_not_given_again_after_a_start
+            whatever_is_asked_it_answers_as_the_log_in_memory
         }
     };
     (@of $harness:expr; $($promise:ident)*) => {
