@@ -4,26 +4,15 @@
 //! three only: nothing was done, all was done but the answer is lost (what a crash between the two looks like), or, for
 //! an append of several batches, the first few were done.
 
-use crate::api::{
-    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaKind,
-    NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic, TopicChange, Unit,
-    UnitResult,
-};
-use crate::error::{
-    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
-    ReadError, StoreError, UnknownPartition,
-};
+mod calls;
+
+use crate::api::Log;
+use crate::error::StoreError;
 use crate::seeded::Seeded;
-use async_trait::async_trait;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use potok_types::{
-    Column, Ends, LeaderEpoch, Offset, ProducerId, Timestamp, TopicName, TopicNumber, TopicPartition,
-};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How often what goes wrong: once in so many calls on average, 0 for never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,174 +174,14 @@ impl State {
     }
 }
 
-#[async_trait]
-impl Log for FailingLog {
-    async fn create_topic(&self, topic: NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
-        self.write(self.inner.create_topic(topic)).await
-    }
-    async fn alter_topic(
-        &self,
-        name: &TopicName,
-        change: TopicChange,
-    ) -> Result<Arc<Topic>, AlterTopicError> {
-        self.write(self.inner.alter_topic(name, change)).await
-    }
-    async fn delete_topic(&self, name: &TopicName) -> Result<(), DeleteTopicError> {
-        self.write(self.inner.delete_topic(name)).await
-    }
-    fn topic(&self, name: &TopicName) -> Option<Arc<Topic>> {
-        self.inner.topic(name)
-    }
-    fn topic_numbered(&self, number: TopicNumber) -> Option<Arc<Topic>> {
-        self.inner.topic_numbered(number)
-    }
-    fn topics(&self) -> Vec<Arc<Topic>> {
-        self.inner.topics()
-    }
-
-    async fn append(&self, mut batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
-        match self.fate().await {
-            Fate::Done => self.inner.append(batches, acks).await,
-            Fate::Refused(error) => {
-                let done = self.state.lock().seeded.below(batches.len().max(1));
-                let refused = batches.split_off(done.min(batches.len())).len();
-                let mut answers = self.inner.append(batches, acks).await;
-                answers.extend((0..refused).map(|_| Err(error.clone().into())));
-                answers
-            }
-            Fate::Lost(error) => {
-                let answers = self.inner.append(batches, acks).await;
-                answers.into_iter().map(|answer| answer.and(Err(error.clone().into()))).collect()
-            }
-        }
-    }
-    fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
-        self.may_read()?;
-        self.inner.read(request)
-    }
-    fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition> {
-        self.inner.watch(at)
-    }
-    fn ends(&self, at: TopicPartition) -> Result<Ends, UnknownPartition> {
-        self.inner.ends(at)
-    }
-    fn offset_at(
-        &self,
-        at: TopicPartition,
-        time: Timestamp,
-    ) -> Result<Option<(Offset, Timestamp)>, ReadError> {
-        self.may_read()?;
-        self.inner.offset_at(at, time)
-    }
-    fn offset_of_max_timestamp(&self, at: TopicPartition) -> Result<Option<(Offset, Timestamp)>, ReadError> {
-        self.may_read()?;
-        self.inner.offset_of_max_timestamp(at)
-    }
-    fn aborted(
-        &self,
-        at: TopicPartition,
-        from: Offset,
-        to: Offset,
-    ) -> Result<Vec<AbortedTransaction>, ReadError> {
-        self.may_read()?;
-        self.inner.aborted(at, from, to)
-    }
-    async fn delete_records(
-        &self,
-        at: TopicPartition,
-        before: Option<Offset>,
-    ) -> Result<Offset, DeleteRecordsError> {
-        self.write(self.inner.delete_records(at, before)).await
-    }
-    fn size(&self, at: TopicPartition) -> Result<u64, UnknownPartition> {
-        self.inner.size(at)
-    }
-
-    async fn commit(&self, unit: Unit, acks: Acks) -> Result<UnitResult, CommitError> {
-        self.write(self.inner.commit(unit, acks)).await
-    }
-
-    fn state_get(&self, store: StateStore, keys: &Column) -> Result<Column, StoreError> {
-        self.may_read()?;
-        self.inner.state_get(store, keys)
-    }
-    fn state_scan(
-        &self,
-        store: StateStore,
-        range: &KeyRange,
-        limit: usize,
-    ) -> Result<(Vec<StateEntry>, bool), StoreError> {
-        self.may_read()?;
-        self.inner.state_scan(store, range, limit)
-    }
-    fn timers_due(
-        &self,
-        task: TaskKey,
-        clock: TimerClock,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<TimerEntry>, StoreError> {
-        self.may_read()?;
-        self.inner.timers_due(task, clock, now, limit)
-    }
-    fn timer_next(&self, task: TaskKey, clock: TimerClock) -> Result<Option<Timestamp>, StoreError> {
-        self.may_read()?;
-        self.inner.timer_next(task, clock)
-    }
-    fn committed(&self, group: &str, at: TopicPartition) -> Result<Option<CommittedOffset>, StoreError> {
-        self.may_read()?;
-        self.inner.committed(group, at)
-    }
-    fn committed_all(&self, group: &str) -> Result<Vec<(TopicPartition, CommittedOffset)>, StoreError> {
-        self.may_read()?;
-        self.inner.committed_all(group)
-    }
-    fn groups(&self) -> Result<Vec<String>, StoreError> {
-        self.may_read()?;
-        self.inner.groups()
-    }
-    fn meta_get(&self, kind: MetaKind, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.may_read()?;
-        self.inner.meta_get(kind, name)
-    }
-    fn meta_all(&self, kind: MetaKind) -> Result<Vec<(String, Bytes)>, StoreError> {
-        self.may_read()?;
-        self.inner.meta_all(kind)
-    }
-    async fn next_producer_id(&self) -> Result<ProducerId, StoreError> {
-        self.write(self.inner.next_producer_id()).await
-    }
-    async fn next_processor_number(&self) -> Result<u32, StoreError> {
-        self.write(self.inner.next_processor_number()).await
-    }
-
-    fn health(&self) -> Health {
-        match &self.state.lock().broken {
-            Some(first) => Health::WritesRefused(first.to_string()),
-            None => self.inner.health(),
-        }
-    }
-    fn leader_epoch(&self) -> LeaderEpoch {
-        self.inner.leader_epoch()
-    }
-    fn epoch_end(
-        &self,
-        at: TopicPartition,
-        epoch: LeaderEpoch,
-    ) -> Result<Option<(LeaderEpoch, Offset)>, UnknownPartition> {
-        self.inner.epoch_end(at, epoch)
-    }
-    async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{MetaChange, NewTopic};
+    use crate::api::{Acks, Append, Health, MetaChange, MetaKind, NewTopic, Unit};
     use crate::contract::{Harness, START};
     use crate::memory::MemoryLog;
+    use async_trait::async_trait;
+    use bytes::Bytes;
     use potok_types::{BatchBuilder, Compression, ManualClock, NewBatch, PartitionIndex};
 
     /// With no faults a failing log keeps the whole contract.
