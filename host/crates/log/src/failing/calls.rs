@@ -48,8 +48,10 @@ impl Log for FailingLog {
         match self.fate().await {
             Fate::Done => self.inner.append(batches, acks).await,
             Fate::Refused(error) => {
-                let done = self.state.lock().seeded.below(batches.len().max(1));
-                let refused = batches.split_off(done.min(batches.len())).len();
+                // a log that is broken does nothing at all; one that breaks now may have done the first few
+                let is_broken = matches!(error, StoreError::WritesRefused(_));
+                let done = if is_broken { 0 } else { self.state.lock().seeded.below(batches.len()) };
+                let refused = batches.split_off(done).len();
                 let mut answers = self.inner.append(batches, acks).await;
                 answers.extend((0..refused).map(|_| Err(error.clone().into())));
                 answers

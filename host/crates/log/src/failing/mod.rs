@@ -46,7 +46,7 @@ impl Faults {
 /// How one write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing of it is done.
+    /// Nothing of it is done (of an append of several batches, some of the first may be).
     Refused,
     /// It is done, and its answer is lost.
     Lost,
@@ -245,6 +245,14 @@ mod tests {
         log.fail_write(0, Fault::Lost);
         assert_eq!(committed(&log, "a").await, (false, true));
         assert_eq!(committed(&log, "b").await, (false, false));
+        let new = NewTopic { name: "t".parse().unwrap(), partitions: 1, config: Vec::new() };
+        let to = log.inner.create_topic(new).await.unwrap().partition(PartitionIndex(0)).unwrap();
+        for _ in 0..5 {
+            let answers =
+                log.append((0..4).map(|_| Append { to, batch: batch() }).collect(), Acks::Written).await;
+            assert!(answers.iter().all(Result::is_err), "a broken log appends");
+        }
+        assert_eq!(log.ends(to).unwrap().log_end.get(), 0);
         assert_eq!(log.health(), Health::WritesRefused("write 0 is Lost on purpose (seed 1)".into()));
         log.revive();
         assert_eq!(log.health(), Health::Good);
