@@ -235,10 +235,15 @@ fn kind_name(world: WorldKind) -> &'static str {
 mod tests {
     use super::*;
 
+    /// A component with these imports and exports and nothing else, not even names.
     fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
         let import = |name: &&str| format!("(import \"{name}\" (instance))\n");
-        let export = |name: &&str| format!("(instance $e{0} ) (export \"{name}\" (instance $e{0}))\n", name.len());
-        let body: String = imports.iter().map(import).chain(exports.iter().map(export)).collect();
+        let mut body: String = imports.iter().map(import).collect();
+        for (i, name) in exports.iter().enumerate() {
+            // Each export is an instance of its own in the index space, beside the one that it exports.
+            let index = imports.len() + 2 * i;
+            body += &format!("(instance) (export \"{name}\" (instance {index}))\n");
+        }
         wat::parse_str(format!("(component {body})")).unwrap()
     }
     #[track_caller]
