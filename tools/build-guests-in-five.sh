@@ -77,8 +77,9 @@ build_go() {
   "$tool" component "$1/core.wasm" "$out/go.wasm" wit $world
 }
 
+# cli.mjs itself: the package's launcher is a module without saying so, which the Node 18 of Debian 12 refuses.
 build_javascript() {
-  "$JS_HOME/node_modules/.bin/componentize-qjs" --wit wit -n $world --js "$here/javascript/guest.js" --sync --stub-wasi -o "$1/guest.wasm" >"$1/log" || { cat "$1/log" >&2; return 1; }
+  node "$JS_HOME/node_modules/componentize-qjs/cli.mjs" --wit wit -n $world --js "$here/javascript/guest.js" --sync --stub-wasi -o "$1/guest.wasm" >"$1/log" || { cat "$1/log" >&2; return 1; }
   mv "$1/guest.wasm" "$out/javascript.wasm"
 }
 
