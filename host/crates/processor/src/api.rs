@@ -1,7 +1,9 @@
 //! The words of the room: deployments as users write them, tasks as users see them.
 
 use potok_plugin::{Grant, InstanceSettings};
-use potok_types::{Digest, ModuleName, Offset, PartitionIndex, ProcessorName, Timestamp, TopicName};
+use potok_types::{
+    Digest, ModuleName, Offset, PartitionIndex, ProcessorName, Timestamp, TopicName, partition_for_key,
+};
 use serde::{Deserialize, Serialize};
 
 /// The dead-letter topic of processor `p` is `p.dead-letter`.
@@ -12,6 +14,11 @@ pub const LOGS_TOPIC: &str = "_potok.logs";
 /// The consumer group under which a processor's positions are kept: visible to every tool that reads groups.
 pub fn group_of(processor: &ProcessorName) -> String {
     format!("processor.{processor}")
+}
+
+/// The partition of [`LOGS_TOPIC`] that holds a processor's lines: that of its name as the key. `partitions` is not 0.
+pub fn logs_partition(processor: &ProcessorName, partitions: u32) -> PartitionIndex {
+    partition_for_key(processor.as_str().as_bytes(), partitions)
 }
 
 /// What becomes of a record that can never succeed.
@@ -102,6 +109,9 @@ pub struct Deployment {
     pub previous_digest: Option<Digest>,
     /// Of the module whose state it is.
     pub state_version: u32,
+    /// The most stores that any module deployed under this name has had.
+    #[serde(default)]
+    pub stores: u32,
     /// Raised at each deployment.
     pub generation: u64,
     /// Stopped by its user.
@@ -133,7 +143,7 @@ pub enum TaskState {
 pub struct TaskFailure {
     /// When.
     pub at: Timestamp,
-    /// `trap`, `deadline`, `memory`, `contract`, `broken`, `retry`, `refused`, `open`, `log`.
+    /// `trap`, `deadline`, `memory`, `contract`, `broken`, `retry`, `refused`, `denied`, `lost`, `open`, `log`, `panic`.
     pub kind: String,
     /// A sentence.
     pub reason: String,
@@ -207,7 +217,9 @@ pub enum DeployError {
     #[error("output topic {0} does not exist: create it first with `potok topic create {0} --partitions N`")]
     UnknownOutput(TopicName),
     /// Not as many topics as the module has ports.
-    #[error("module has {have} {what} ({names}), the deployment names {given}: give one topic for each, in that order")]
+    #[error(
+        "module has {have} {what} ({names}), the deployment names {given}: give one topic for each, in that order"
+    )]
     Ports {
         /// `inputs` or `outputs`.
         what: &'static str,
@@ -225,7 +237,9 @@ pub enum DeployError {
     #[error("configuration does not fit the module's schema: {0}")]
     Config(String),
     /// The stored state is of another version.
-    #[error("stored state is version {stored}, the module's is {new}: deploy with accept_state_version, or reset the processor")]
+    #[error(
+        "stored state is version {stored}, the module's is {new}: deploy with accept_state_version, or reset the processor"
+    )]
     StateVersion {
         /// On disk.
         stored: u32,
@@ -259,15 +273,3 @@ pub enum ProcessorError {
     #[error("{0}")]
     Log(String),
 }
-
-/*
-The door, to be kept by `Processors` (a cheap Clone handle):
-
-    Processors::open(settings: Settings, log: Arc<dyn Log>, plugins: Plugins, clock: Arc<dyn Clock>) -> Result<Processors, OpenError>
-    async fn run(&self, stop: CancellationToken)              // tasks of stored deployments start here
-    async fn deploy(&self, name: ProcessorName, spec: DeploySpec) -> Result<Deployment, DeployError>
-    fn list(&self) -> Vec<ProcessorStatus>;  fn status(&self, &ProcessorName) -> Result<ProcessorStatus, ProcessorError>
-    async fn pause / resume / restart / delete(&self, &ProcessorName) -> Result<(), ProcessorError>
-    async fn reset(&self, &ProcessorName, to: ResetTo, keep_state: bool) -> Result<(), ProcessorError>   // only while paused
-    fn uses_topic(&self, &TopicName) -> Option<ProcessorName>;  fn uses_module(&self, Digest) -> Option<ProcessorName>
-*/

@@ -2,8 +2,28 @@
 //! In come deployments and records, out go units: outputs, state, timers, dead letters and the position, all in one commit.
 
 mod api;
+mod backoff;
+mod bisect;
+mod board;
+mod components;
+mod dead_letter;
+mod deployment;
+mod guest;
+mod input;
+mod lines;
+mod order;
+mod output;
+mod port;
+mod room;
+mod runtime;
+mod settings;
+mod state;
+mod task;
 
 pub use api::{
-    Deployment, DeployError, DeploySpec, FailurePolicy, ProcessorError, ProcessorStatus, ResetTo, StartAt, TaskFailure,
-    TaskState, TaskStatus, DEAD_LETTER_SUFFIX, LOGS_TOPIC, group_of,
+    DEAD_LETTER_SUFFIX, DeployError, DeploySpec, Deployment, FailurePolicy, LOGS_TOPIC, ProcessorError,
+    ProcessorStatus, ResetTo, StartAt, TaskFailure, TaskState, TaskStatus, group_of, logs_partition,
 };
+pub use lines::LogLine;
+pub use room::{DrainError, OpenError, Processors};
+pub use settings::Settings;

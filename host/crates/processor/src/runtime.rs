@@ -1,0 +1,47 @@
+//! The threads that guests run on: a runtime of their own, one worker a core, so that no guest ever runs on a thread that
+//! serves the network. Guests yield by epochs, so a slow one shares its thread.
+
+use std::future::Future;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+/// Where tasks are spawned.
+#[derive(Debug)]
+pub(crate) struct GuestThreads {
+    own: Option<Runtime>,
+    handle: Handle,
+}
+
+impl GuestThreads {
+    /// Threads of their own; 0 is one a core.
+    pub(crate) fn start(threads: usize) -> std::io::Result<GuestThreads> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores } else { threads };
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("potok-guest")
+            .enable_time()
+            .build()?;
+        Ok(GuestThreads { handle: runtime.handle().clone(), own: Some(runtime) })
+    }
+    /// The runtime that the caller is in: for simulations on one thread and a paused clock.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn current() -> GuestThreads {
+        GuestThreads { own: None, handle: Handle::current() }
+    }
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.handle.spawn(future)
+    }
+}
+
+impl Drop for GuestThreads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.own.take() {
+            // the last handle may be dropped on a thread of this or another runtime, where waiting is not allowed
+            runtime.shutdown_background();
+        }
+    }
+}
