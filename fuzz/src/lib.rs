@@ -93,6 +93,16 @@ fn fill(builder: &mut BatchBuilder, shape: i64) {
     }
 }
 
+/// Seeds of the target `codec`: one text in every codec, with room for all of it.
+pub fn codec_seeds() -> Vec<Vec<u8>> {
+    let text = b"to be or not to be, that is the question; ".repeat(20);
+    let seed = |(i, codec): (u8, Compression)| {
+        let packed = codec.pack(&text).unwrap_or_else(|error| panic!("the seeds do not pack: {error}"));
+        [&[i, 20][..], &packed].concat()
+    };
+    (0..).zip(CODECS).map(seed).collect()
+}
+
 /// Seeds of the target `column`: two columns and the ends of headers over them.
 pub fn column_seeds() -> Vec<Vec<u8>> {
     let same: [Option<&[u8]>; 17] = [Some(b"name"); 17];
