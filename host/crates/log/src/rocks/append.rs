@@ -2,7 +2,7 @@
 //! writer's thread, out go placed ones among the group's changes.
 //! Invariant: a refused batch leaves no trace. Nothing here looks at a record: cost is by the batch.
 
-use super::keys::{partitions, partitions::Entry as PartitionEntry, records, sizes, times};
+use super::keys::{partitions, partitions::Entry as PartitionEntry, sizes, times};
 use super::partition::{Partition, Tail};
 use super::shared::Shared;
 use super::store::Family;
@@ -71,7 +71,6 @@ impl Writer {
         let batch = batch.place(tail.log_end, self.shared.epoch);
         let header = *batch.header();
         self.touch(&partition, &mut tail.touched);
-        self.ops.put(self.shared.ids, Family::Records, &records::key(at, header.base_offset), batch.bytes());
         self.index(at, &mut tail, &batch);
         if let Some((key, epoch)) = producer {
             let step = self.advance_producer(key, epoch, &header, admitted);

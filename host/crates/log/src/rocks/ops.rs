@@ -30,7 +30,7 @@ impl FamilyIds {
             let handle = store.family(family);
             let mut batch = WriteBatch::default();
             batch.put_cf(handle, b"", b"");
-            ids.0[family as usize] = take_varint(batch.data().get(HEAD_LEN + 1..)?)?;
+            ids.0[family as usize] = take_varint(&mut batch.data().get(HEAD_LEN + 1..)?)?;
         }
         for family in Family::ALL {
             let handle = store.family(family);
@@ -51,6 +51,9 @@ impl FamilyIds {
     }
     fn id(self, family: Family) -> u32 {
         self.0[family as usize]
+    }
+    fn family(self, id: u32) -> Option<Family> {
+        Family::ALL.into_iter().find(|family| self.id(*family) == id)
     }
 }
 
@@ -122,6 +125,10 @@ impl Ops {
         self.bytes.truncate(mark.len);
         self.count = mark.count;
     }
+    /// Changes.
+    pub(super) fn count(&self) -> usize {
+        self.count as usize
+    }
     /// Whether there is no change.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
@@ -142,6 +149,22 @@ impl Ops {
     /// The write batch.
     pub(super) fn batch(&mut self) -> WriteBatch {
         WriteBatch::from_data(self.finished())
+    }
+    /// Puts the changes into a write batch one by one. Slower than [`Ops::batch`], but the batch may have room for more:
+    /// what follows is then not copied again and again while it grows.
+    pub(super) fn replay(&self, store: &Store, ids: FamilyIds, to: &mut WriteBatch) -> Option<()> {
+        let mut rest = self.bytes.get(HEAD_LEN..).unwrap_or_default();
+        while let Some((tag, after)) = rest.split_first() {
+            rest = after;
+            let family = store.family(ids.family(take_varint(&mut rest)?)?);
+            let key = take_slice(&mut rest)?;
+            match *tag {
+                PUT => to.put_cf(family, key, take_slice(&mut rest)?),
+                DELETE => to.delete_cf(family, key),
+                _ => to.delete_range_cf(family, key, take_slice(&mut rest)?),
+            }
+        }
+        Some(())
     }
     fn finished(&mut self) -> &[u8] {
         self.head();
@@ -184,15 +207,22 @@ fn put_varint(to: &mut Vec<u8>, mut value: usize) {
     }
     to.push(value.to_le_bytes()[0]);
 }
-fn take_varint(bytes: &[u8]) -> Option<u32> {
+fn take_varint(from: &mut &[u8]) -> Option<u32> {
     let mut value = 0;
-    for (index, byte) in bytes.iter().enumerate().take(5) {
+    for (index, byte) in from.iter().enumerate().take(5) {
         value |= u32::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
+            *from = &from[index + 1..];
             return Some(value);
         }
     }
     None
+}
+fn take_slice<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = usize::try_from(take_varint(from)?).ok()?;
+    let (slice, rest) = from.split_at_checked(len)?;
+    *from = rest;
+    Some(slice)
 }
 
 #[cfg(test)]
@@ -217,6 +247,9 @@ mod tests {
         let mark = ops.mark();
         ops.put(ids, Family::State, b"prefix", b"3");
         ops.rollback(mark);
+        let mut replayed = WriteBatch::default();
+        ops.replay(&store, ids, &mut replayed).unwrap();
+        assert_eq!(replayed.data(), ops.batch().data());
         store.db().write(ops.batch()).unwrap();
         let get = |family, key: &[u8]| store.get(family, key).unwrap().map(|value| value.to_vec());
         assert_eq!(get(Family::State, b"prefix"), Some(b"2".to_vec()));
@@ -229,8 +262,8 @@ mod tests {
         for value in [0, 127, 128, 300, 1 << 21, u32::MAX as usize] {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, value);
-            assert_eq!(take_varint(&bytes).map(|v| v as usize), Some(value));
+            assert_eq!(take_varint(&mut &bytes[..]).map(|v| v as usize), Some(value));
         }
-        assert_eq!(take_varint(&[0x80]), None);
+        assert_eq!(take_varint(&mut &[0x80][..]), None);
     }
 }

@@ -18,7 +18,8 @@ pub struct Settings {
     /// Callers that may wait for room in that queue; the next one is refused as `Overloaded` at once. More: long bursts end
     /// in latency instead of refusals.
     pub queue_waiters_max: usize,
-    /// Bytes that the writer joins into one write. More: fewer system calls, and a small append waits longer behind large ones.
+    /// Bytes that the writer joins into one write. More: fewer system calls; but a small append waits longer behind large ones,
+    /// and what no longer fits in the processor's cache is copied more slowly.
     pub group_bytes_max: usize,
     /// Bytes of the newest batches kept in memory for readers at the tail, over all partitions. More: readers may fall
     /// further behind before they read from disk. It fills only as records come.
@@ -59,7 +60,7 @@ impl Default for Settings {
             dir: PathBuf::from("potok-data/log"),
             queue_bytes_max: 64 * MIB,
             queue_waiters_max: 10_000,
-            group_bytes_max: 4 * MIB,
+            group_bytes_max: MIB,
             cache_bytes_max: 64 * MIB,
             memtable_bytes: 128 * MIB,
             block_cache_bytes: 32 * MIB,

@@ -8,13 +8,14 @@ use super::answer::{Answer, AppendResults};
 use super::append::Entry;
 use super::disk::DiskGuard;
 use super::keys::meta::Counter;
+use super::keys::records;
 use super::ops::Ops;
 use super::partition::Partition;
 use super::producers::Producers;
 use super::queue::Held;
 use super::rewrite::Rewrite;
 use super::shared::Shared;
-use super::store::failure;
+use super::store::{Family, failure};
 use super::timers::Pending;
 use super::trim::Trim;
 use super::units::ReadyUnit;
@@ -24,12 +25,18 @@ use crate::error::{
     StoreError,
 };
 use potok_types::{Offset, ProducerId, RecordBatch, TopicName, TopicPartition};
-use rocksdb::WriteOptions;
+use rocksdb::{WriteBatch, WriteOptions};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Other changes a batch, up to which they are put in one by one, so that the batches find room made for them. A unit with
+/// much state has more, and is copied as it was encoded.
+const REPLAY_MAX: usize = 8;
+/// What a batch takes in a write beside its bytes: tag, family, key and lengths.
+const BATCH_OVERHEAD_LEN: usize = 32;
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -223,7 +230,7 @@ impl Writer {
             self.keep_tail(partition.at, &partition.tail.lock());
             self.touched.push(partition);
         }
-        let outcome = if self.ops.is_empty() { Ok(()) } else { self.write_ops() };
+        let outcome = if self.ops.is_empty() { Ok(()) } else { self.write_group() };
         self.ops.clear();
         self.placed_len = 0;
         self.timers.clear();
@@ -236,9 +243,27 @@ impl Writer {
         }
         outcome
     }
-    fn write_ops(&mut self) -> Result<(), StoreError> {
+    /// The group as RocksDB takes it. The batches, most of the bytes, are copied once, into room that is there.
+    fn write_batch(&mut self) -> Result<WriteBatch, StoreError> {
+        let store = &self.shared.store;
+        let mut batch = if self.ops.count() <= REPLAY_MAX * (self.placed.len() + 1) {
+            let room = self.ops.len() + self.placed_len + BATCH_OVERHEAD_LEN * self.placed.len();
+            let mut batch = WriteBatch::with_capacity_bytes(room);
+            let replayed = self.ops.replay(store, self.shared.ids, &mut batch);
+            replayed.ok_or_else(|| StoreError::Io("a group of changes does not read back".into()))?;
+            batch
+        } else {
+            self.ops.batch()
+        };
+        let family = store.family(Family::Records);
+        for (partition, placed) in &self.placed {
+            batch.put_cf(family, records::key(partition.at, placed.header().base_offset), placed.bytes());
+        }
+        Ok(batch)
+    }
+    fn write_group(&mut self) -> Result<(), StoreError> {
         self.shared.refusal.check()?;
-        let batch = self.ops.batch();
+        let batch = self.write_batch()?;
         self.disk.count(batch.size_in_bytes());
         self.shared.store.db().write_opt(batch, &self.options).map_err(|error| {
             let error = failure("the store", &error);
