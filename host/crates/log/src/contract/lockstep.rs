@@ -83,10 +83,13 @@ impl Pair {
         );
     }
     async fn take_step(&mut self, harness: &impl Harness) {
-        if self.seeded.one_in(START_ONE_IN)
-            && let Some(log) = harness.reopen(self.tested.clone()).await
-        {
-            self.tested = log;
+        if self.seeded.one_in(START_ONE_IN) {
+            // given away whole: a log on disk ends only when nobody holds it
+            let tested = std::mem::replace(&mut self.tested, self.memory.clone());
+            self.tested = match harness.reopen(tested).await {
+                Some(log) => log,
+                None => harness.open().await,
+            };
         }
         match self.seeded.below(12) {
             0..=2 => self.append().await,
