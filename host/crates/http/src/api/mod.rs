@@ -15,13 +15,13 @@ pub use groups::{Group, GroupList, GroupPosition, GroupSummary, MoveTo, SetOffse
 pub use modules::{Grant, Module, ModuleList, ModulePort, ModuleStore, World};
 pub use problem::Problem;
 pub use processors::{
-    DeployProcessor, FailedRecord, FailurePolicy, InputPosition, Limits, LogLine, LogsQuery, Processor, ProcessorList,
-    ProcessorState, ProcessorStatus, ResetProcessor, StartAt, Task, TaskFailure, TaskState,
+    DeployProcessor, FailedRecord, FailurePolicy, InputPosition, Limits, LogLine, LogsQuery, Processor,
+    ProcessorList, ProcessorState, ProcessorStatus, ResetProcessor, StartAt, Task, TaskFailure, TaskState,
 };
 pub use records::{
-    Acks, Acknowledged, DeleteRecordsQuery, DeletedPartition, DeletedRecords, Done, KeyEncoding, NewRecord, NewRecords,
-    Placed, PlacedRun, ProduceEvent, ProduceQuery, Produced, ReadFrom, ReadQuery, Receipts, Record, RecordHeader,
-    RecordPage, ValueEncoding,
+    Acknowledged, Acks, DeleteRecordsQuery, DeletedPartition, DeletedRecords, Done, KeyEncoding, NewRecord,
+    NewRecords, Placed, PlacedRun, ProduceEvent, ProduceQuery, Produced, ReadFrom, ReadQuery, Receipts,
+    Record, RecordHeader, RecordPage, ValueEncoding,
 };
 pub use system::{Backup, Health, HealthStatus, Info, NewBackup};
 pub use topics::{AlterTopic, Config, ConfigSource, CreateTopic, Partition, Topic, TopicList, TopicSummary};

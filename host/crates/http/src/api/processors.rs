@@ -93,7 +93,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { memory_bytes_max: 64 << 20, deadline_ms: 1_000, output_bytes_max: 16 << 20, replace_at_bytes: 48 << 20 }
+        Limits {
+            memory_bytes_max: 64 << 20,
+            deadline_ms: 1_000,
+            output_bytes_max: 16 << 20,
+            replace_at_bytes: 48 << 20,
+        }
     }
 }
 
@@ -300,17 +305,19 @@ pub struct LogsQuery {
     pub tail: Option<u64>,
 }
 
-/// A line that a guest logged.
+/// A line of a processor's log: the guest's own words, or the host's about its task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
-    /// The processor.
-    pub processor: String,
-    /// Its partition.
-    pub partition: u32,
     /// When, in milliseconds since 1970-01-01 UTC.
-    pub at: i64,
+    pub time: i64,
     /// `trace`, `debug`, `info`, `warn` or `error`.
     pub level: String,
+    /// `guest` or `host`.
+    pub from: String,
+    /// The partition of the task.
+    pub partition: u32,
+    /// Digest of the module that ran.
+    pub module: String,
     /// The line.
     pub message: String,
 }

@@ -1,0 +1,305 @@
+//! The table: each thing that can go wrong, its code, and what to do about it. No wildcard arm, so that a new error in
+//! any room asks here for its answer before it compiles.
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
+
+use super::{Code, Refusal};
+use crate::checkpoint::CheckpointError;
+use potok_log::{
+    AlterTopicError, AppendError, CommitError, ConfigError, CreateTopicError, DeleteRecordsError,
+    DeleteTopicError, ReadError, StoreError,
+};
+use potok_plugin::{PushError, RemoveError};
+use potok_processor::{DeployError, ProcessorError};
+use potok_types::{ProcessorName, TopicName};
+
+type Row = (Code, String);
+
+fn say(code: Code, remedy: impl Into<String>) -> Row {
+    (code, remedy.into())
+}
+
+/// Code and remedy.
+pub(super) fn row(refusal: &Refusal) -> Row {
+    match refusal {
+        Refusal::AtLine { error, .. } | Refusal::AtRecord { error, .. } => row(error),
+        Refusal::UnknownPath(_) => say(Code::UnknownPath, "See /openapi.json for the paths there are."),
+        Refusal::MethodNotAllowed { .. } => {
+            say(Code::MethodNotAllowed, "Use a method of the `Allow` header.")
+        }
+        Refusal::NotAcceptable { offered, .. } => {
+            say(Code::NotAcceptable, format!("Accept one of: {offered}."))
+        }
+        Refusal::Query(_) => say(Code::IllegalQuery, "Correct the query; /openapi.json has its parameters."),
+        Refusal::Header(_) => say(Code::IllegalHeader, "Correct the header."),
+        Refusal::Name(_) => say(Code::IllegalName, "Use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'."),
+        Refusal::Json(_) => say(Code::IllegalJson, "Send JSON (RFC 8259) in UTF-8."),
+        Refusal::Body(_) => say(Code::IllegalBody, "Correct the body; /openapi.json has its schema."),
+        Refusal::Base64 { .. } => say(Code::IllegalBase64, "Use RFC 4648, section 4, with padding."),
+        Refusal::ContentType { accepted, .. } => content_type(accepted),
+        Refusal::ContentEncoding(_) => {
+            say(Code::UnsupportedEncoding, "Send it as it is, or as gzip or zstd.")
+        }
+        Refusal::CutOff { .. } => say(Code::BodyCutOff, "Send the whole body."),
+        Refusal::TooSlow { .. } => {
+            say(Code::BodyTooSlow, "Send without long pauses, or in several requests.")
+        }
+        Refusal::Unpack(_) => say(Code::IllegalBody, "Send what `Content-Encoding` says."),
+        Refusal::TooLarge { .. } => say(Code::BodyTooLarge, "Send less at once, or stream NDJSON."),
+        Refusal::RecordTooLarge { .. } => record_too_large(),
+        Refusal::Overloaded(_) => say(Code::Overloaded, "Try again in a while."),
+        Refusal::Stopping => say(Code::Stopping, "Try again when the server is back."),
+        Refusal::UnknownTopic(_) => unknown_topic(),
+        Refusal::UnknownPartition { topic, .. } => no_partition(topic),
+        Refusal::InternalTopic(_) => {
+            say(Code::InternalTopic, "Only read it: Potok alone writes `_potok.` topics.")
+        }
+        Refusal::TopicInUse { processor, .. } => say(Code::TopicInUse, delete_first(processor)),
+        Refusal::Cursor { .. } => say(Code::OffsetOutOfRange, "Begin anew without the cursor."),
+        Refusal::UnknownGroup(_) => say(Code::UnknownGroup, "GET /v1/groups shows the groups there are."),
+        Refusal::GroupOfProcessor { processor, .. } => say(Code::GroupInUse, reset_instead(processor)),
+        Refusal::UnknownModule(_) => unknown_module(),
+        Refusal::ModuleInUse { processor, .. } => say(Code::ModuleInUse, delete_first(processor)),
+        Refusal::Damaged { .. } => damaged(),
+        Refusal::BackupsOff => say(Code::BackupsOff, "Start the server with http.backup_dir set."),
+        Refusal::Panic(_) => say(Code::Internal, "Report it, with what the server's log says."),
+        Refusal::Batch(_) => say(Code::IllegalBatch, "Send fewer records at once."),
+        Refusal::CreateTopic(error) => create_topic(error),
+        Refusal::AlterTopic(error) => alter_topic(error),
+        Refusal::DeleteTopic(error) => delete_topic(error),
+        Refusal::Append(error) => append(error),
+        Refusal::Commit(error) => commit(error),
+        Refusal::Read(error) => read(error),
+        Refusal::DeleteRecords(error) => delete_records(error),
+        Refusal::Store(error) => store(error),
+        Refusal::Push(error) => push(error),
+        Refusal::Remove(error) => remove(error),
+        Refusal::Deploy(error) => deploy(error),
+        Refusal::Processor(error) => processor(error),
+        Refusal::Checkpoint(error) => checkpoint(error),
+    }
+}
+
+fn content_type(accepted: &str) -> Row {
+    say(
+        Code::UnsupportedContentType,
+        format!("Set the header `Content-Type` to what the body is: {accepted}."),
+    )
+}
+
+fn record_too_large() -> Row {
+    say(Code::RecordTooLarge, "Send a smaller record, or raise the topic's max.message.bytes.")
+}
+
+fn unknown_topic() -> Row {
+    say(Code::UnknownTopic, "Create it first: POST /v1/topics, or `potok topic create`.")
+}
+
+fn no_partition(topic: &TopicName) -> Row {
+    say(Code::UnknownPartition, format!("Use a partition that GET /v1/topics/{topic} shows, or add some."))
+}
+
+fn unknown_module() -> Row {
+    say(Code::UnknownModule, "Push it first: PUT /v1/modules/{name}, or `potok module push`.")
+}
+
+fn delete_first(processor: &ProcessorName) -> String {
+    format!("Delete the processor first: `potok processor delete {processor}`.")
+}
+
+fn reset_instead(processor: &str) -> String {
+    format!("Move the processor instead: `potok processor reset {processor}`.")
+}
+
+fn damaged() -> Row {
+    say(Code::Damaged, "Read on behind the damage, or restore the data from a backup; check the disk.")
+}
+
+fn config(error: &ConfigError) -> Row {
+    match error {
+        ConfigError::Unknown { .. } => say(Code::IllegalConfig, "Use one of the configs named."),
+        ConfigError::Value { .. } => say(Code::IllegalConfig, "Use a legal value."),
+    }
+}
+
+fn create_topic(error: &CreateTopicError) -> Row {
+    match error {
+        CreateTopicError::Exists(_) => say(Code::TopicExists, "Use the topic as it is, or another name."),
+        CreateTopicError::Collides { .. } => {
+            say(Code::TopicExists, "Use a name that differs in more than '.' and '_'.")
+        }
+        CreateTopicError::Partitions { max, .. } => {
+            say(Code::IllegalPartitions, format!("Ask for 1 to {max} partitions."))
+        }
+        CreateTopicError::Config(error) => config(error),
+        CreateTopicError::Store(error) => store(error),
+    }
+}
+
+fn alter_topic(error: &AlterTopicError) -> Row {
+    match error {
+        AlterTopicError::Unknown(_) => unknown_topic(),
+        AlterTopicError::Partitions { have, max, .. } => say(
+            Code::IllegalPartitions,
+            format!(
+                "Ask for {have} to {max} partitions; records would lose their place if any were taken away."
+            ),
+        ),
+        AlterTopicError::Config(error) => config(error),
+        AlterTopicError::Store(error) => store(error),
+    }
+}
+
+fn delete_topic(error: &DeleteTopicError) -> Row {
+    match error {
+        DeleteTopicError::Unknown(_) => say(Code::UnknownTopic, "GET /v1/topics shows the topics there are."),
+        DeleteTopicError::Store(error) => store(error),
+    }
+}
+
+fn unknown_partition() -> Row {
+    say(Code::UnknownPartition, "The topic was deleted meanwhile; GET /v1/topics shows those there are.")
+}
+
+fn append(error: &AppendError) -> Row {
+    match error {
+        AppendError::UnknownPartition(_) => unknown_partition(),
+        AppendError::TooLarge { .. } => record_too_large(),
+        AppendError::Invalid(_) => say(Code::IllegalBatch, "Send the records again, fewer at once."),
+        AppendError::KeyMissing { .. } => say(
+            Code::KeyMissing,
+            "Give each record a key: the topic is compacted, and keeps the newest of each.",
+        ),
+        AppendError::OutOfOrder { .. } | AppendError::Fenced { .. } | AppendError::UnknownProducer { .. } => {
+            say(Code::ProducerConflict, "Begin a new producer.")
+        }
+        AppendError::Overloaded => say(Code::Overloaded, "Try again in a while, or send less at once."),
+        AppendError::Store(error) => store(error),
+    }
+}
+
+fn commit(error: &CommitError) -> Row {
+    match error {
+        CommitError::Append { error, .. } => append(error),
+        CommitError::UnknownPartition(_) => unknown_partition(),
+        CommitError::Store(error) => store(error),
+    }
+}
+
+fn read(error: &ReadError) -> Row {
+    match error {
+        ReadError::UnknownPartition(_) => unknown_partition(),
+        ReadError::OutOfRange { log_start, high_watermark, .. } => say(
+            Code::OffsetOutOfRange,
+            format!("Read from {log_start} to {high_watermark}, or with from=earliest."),
+        ),
+        ReadError::Store(error) => store(error),
+    }
+}
+
+fn delete_records(error: &DeleteRecordsError) -> Row {
+    match error {
+        DeleteRecordsError::UnknownPartition(_) => unknown_partition(),
+        DeleteRecordsError::OutOfRange { high_watermark, .. } => {
+            say(Code::OffsetOutOfRange, format!("Delete before {high_watermark} at most."))
+        }
+        DeleteRecordsError::Store(error) => store(error),
+    }
+}
+
+fn store(error: &StoreError) -> Row {
+    match error {
+        StoreError::Io(_) => {
+            say(Code::StorageFailed, "Check the disk and the server's log; then start the server again.")
+        }
+        StoreError::DiskFull { .. } => say(
+            Code::WritesRefused,
+            "Make room on the log's disk; it goes on by itself, and reads still work.",
+        ),
+        StoreError::Corrupt { .. } => damaged(),
+        StoreError::WritesRefused(_) => say(
+            Code::WritesRefused,
+            "Look at /health for the reason, mend it, and start the server again; reads still work.",
+        ),
+        StoreError::Closed => say(Code::Stopping, "Try again when the server is back."),
+    }
+}
+
+fn push(error: &PushError) -> Row {
+    match error {
+        PushError::NotWasm(_)
+        | PushError::CoreModule
+        | PushError::Truncated(_)
+        | PushError::Malformed(_)
+        | PushError::UnknownWorld { .. }
+        | PushError::SeveralWorlds(_)
+        | PushError::UnknownVersion { .. }
+        | PushError::MissingImport { .. }
+        | PushError::Shape(_)
+        | PushError::Describe(_)
+        | PushError::Description(_) => {
+            say(Code::ModuleRefused, "Correct the module as the detail says, and push it again.")
+        }
+        PushError::TooLarge { .. } => {
+            say(Code::BodyTooLarge, "Build the module for size, without debug data.")
+        }
+        PushError::Busy(_) => say(Code::Overloaded, "Push again in a moment."),
+        PushError::Disk(_) => say(Code::StorageFailed, "Check the disk, and push again."),
+    }
+}
+
+fn remove(error: &RemoveError) -> Row {
+    match error {
+        RemoveError::Unknown(_) => unknown_module(),
+        RemoveError::Disk { .. } => say(Code::StorageFailed, "Check the disk, and try again."),
+    }
+}
+
+fn deploy(error: &DeployError) -> Row {
+    match error {
+        DeployError::UnknownModule(_) => unknown_module(),
+        DeployError::NotAProcessor(..) => {
+            say(Code::IllegalDeployment, "Deploy a module that exports a processor.")
+        }
+        DeployError::UnknownInput(_) | DeployError::UnknownOutput(_) => unknown_topic(),
+        DeployError::Ports { .. } => {
+            say(Code::IllegalDeployment, "Name one topic for each of the module's ports, in their order.")
+        }
+        DeployError::NotCoPartitioned(_) => {
+            say(Code::IllegalDeployment, "Give the input topics the same number of partitions.")
+        }
+        DeployError::Config(_) => {
+            say(Code::IllegalDeployment, "Correct the configuration; GET /v1/modules/{name} has its schema.")
+        }
+        DeployError::StateVersion { .. } => say(
+            Code::StateVersion,
+            "Set accept_state_version if the module reads the old state, or reset the processor.",
+        ),
+        DeployError::Invalid(_) => say(Code::IllegalDeployment, "Correct the deployment."),
+        DeployError::InputsChanged(_) => {
+            say(Code::InputsChanged, "Delete the processor first, or deploy under a new name.")
+        }
+        DeployError::Log(_) => say(Code::StorageFailed, "Look at /health, and try again."),
+    }
+}
+
+fn processor(error: &ProcessorError) -> Row {
+    match error {
+        ProcessorError::Unknown(_) => {
+            say(Code::UnknownProcessor, "GET /v1/processors shows those there are.")
+        }
+        ProcessorError::Running(name) => {
+            say(Code::ProcessorRunning, format!("Pause it first: `potok processor pause {name}`."))
+        }
+        ProcessorError::Invalid(_) => say(Code::IllegalReset, "Correct the request."),
+        ProcessorError::Log(_) => say(Code::StorageFailed, "Look at /health, and try again."),
+    }
+}
+
+fn checkpoint(error: &CheckpointError) -> Row {
+    match error {
+        CheckpointError::Exists(_) => say(Code::BackupExists, "Use another name, or remove the folder."),
+        CheckpointError::Failed(_) => {
+            say(Code::StorageFailed, "Check that the backup folder is there, writable, and has room.")
+        }
+    }
+}

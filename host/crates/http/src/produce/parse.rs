@@ -1,0 +1,251 @@
+//! From bytes of a request to the parts of records, with no more copies than escapes ask for: a JSON value is checked once
+//! and goes into the log as the bytes that it was written with.
+
+use super::{decode_base64, timestamp};
+use crate::api::{KeyEncoding, ValueEncoding};
+use crate::error::Refusal;
+use crate::extract::parse;
+use potok_types::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Name and value of a header.
+pub(super) type Header<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
+
+/// A record on its way into a batch; what is absent is the request's to say.
+#[derive(Debug, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) key: Option<Cow<'a, [u8]>>,
+    pub(super) value: Option<Cow<'a, [u8]>>,
+    pub(super) headers: Vec<Header<'a>>,
+    pub(super) timestamp: Option<Timestamp>,
+    pub(super) partition: Option<u32>,
+}
+
+/// A record with all its parts, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    #[serde(default, borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(default)]
+    key_encoding: Option<KeyEncoding>,
+    #[serde(default, borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(default)]
+    value_encoding: Option<ValueEncoding>,
+    #[serde(default, borrow)]
+    headers: Option<Vec<WrittenHeader<'a>>>,
+    #[serde(default)]
+    timestamp: Option<i64>,
+    #[serde(default)]
+    partition: Option<u32>,
+    #[serde(default, rename = "offset")]
+    _offset: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHeader<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default, borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(default)]
+    encoding: Option<KeyEncoding>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAll<'a> {
+    #[serde(borrow)]
+    records: Vec<Written<'a>>,
+}
+
+/// The bytes as they are, as one record.
+pub(super) fn raw(bytes: &[u8]) -> Parts<'_> {
+    Parts { value: Some(Cow::Borrowed(bytes)), ..Parts::default() }
+}
+
+/// A line of text: what stands before the separator is the key.
+pub(super) fn text<'a>(line: &'a [u8], separator: Option<&str>) -> Parts<'a> {
+    let split = separator.and_then(|separator| {
+        let at = find(line, separator.as_bytes())?;
+        Some((&line[..at], &line[at + separator.len()..]))
+    });
+    match split {
+        Some((key, value)) => {
+            Parts { key: Some(Cow::Borrowed(key)), value: Some(Cow::Borrowed(value)), ..Parts::default() }
+        }
+        None => raw(line),
+    }
+}
+
+fn find(within: &[u8], what: &[u8]) -> Option<usize> {
+    within.windows(what.len()).position(|window| window == what)
+}
+
+/// One JSON value as a record; `null` is a tombstone.
+pub(super) fn value(bytes: &[u8]) -> Result<Parts<'_>, Refusal> {
+    Ok(of_value(parse(bytes)?))
+}
+
+fn of_value(value: &RawValue) -> Parts<'_> {
+    Parts { value: json_bytes(value), ..Parts::default() }
+}
+
+fn json_bytes(value: &RawValue) -> Option<Cow<'_, [u8]>> {
+    (value.get() != "null").then(|| Cow::Borrowed(value.get().as_bytes()))
+}
+
+/// One record with all its parts.
+pub(super) fn record(bytes: &[u8]) -> Result<Parts<'_>, Refusal> {
+    of_written(parse(bytes)?)
+}
+
+/// Each value of a body: the elements of an array, or the one value there is.
+pub(super) fn each_value<'a>(
+    bytes: &'a [u8],
+    mut each: impl FnMut(Parts<'a>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if !array {
+        return each(value(bytes)?);
+    }
+    let values: Vec<&RawValue> = parse(bytes)?;
+    let numbered = values.into_iter().enumerate();
+    numbered
+        .into_iter()
+        .try_for_each(|(index, value)| each(of_value(value)).map_err(|error| error.at_record(index)))
+}
+
+/// Each record of a body of records.
+pub(super) fn each_record<'a>(
+    bytes: &'a [u8],
+    mut each: impl FnMut(Parts<'a>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let WrittenAll { records } = parse(bytes)?;
+    let mut numbered = records.into_iter().enumerate();
+    numbered.try_for_each(|(index, record)| {
+        of_written(record).and_then(&mut each).map_err(|error| error.at_record(index))
+    })
+}
+
+fn of_written(written: Written<'_>) -> Result<Parts<'_>, Refusal> {
+    let key = encoded(written.key, written.key_encoding, "`key`")?;
+    let value = match (written.value, written.value_encoding.unwrap_or_default()) {
+        (None, _) => None,
+        (Some(value), ValueEncoding::Json) => json_bytes(value),
+        (Some(value), ValueEncoding::Text) => Some(text_bytes(value, "`value`")?),
+        (Some(value), ValueEncoding::Base64) => Some(base64_bytes(value, "`value`")?),
+    };
+    let mut headers = Vec::new();
+    for header in written.headers.unwrap_or_default() {
+        let name = match header.name {
+            Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+            Cow::Owned(name) => Cow::Owned(name.into_bytes()),
+        };
+        headers.push((name, encoded(header.value, header.encoding, "a header's `value`")?));
+    }
+    let timestamp = written.timestamp.map(timestamp).transpose()?;
+    Ok(Parts { key, value, headers, timestamp, partition: written.partition })
+}
+
+fn encoded<'a>(
+    written: Option<&'a RawValue>,
+    encoding: Option<KeyEncoding>,
+    what: &'static str,
+) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+    match (written, encoding.unwrap_or_default()) {
+        (None, _) => Ok(None),
+        (Some(text), KeyEncoding::Text) => text_bytes(text, what).map(Some),
+        (Some(text), KeyEncoding::Base64) => base64_bytes(text, what).map(Some),
+    }
+}
+
+/// The bytes of a JSON string: those between the quotes, unless there are escapes.
+fn text_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, Refusal> {
+    let inner = value.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner.as_bytes())),
+        Some(_) => {
+            let text: String = serde_json::from_str(value.get())
+                .map_err(|error| Refusal::Body(format!("{what}: {error}")))?;
+            Ok(Cow::Owned(text.into_bytes()))
+        }
+        None => Err(Refusal::Body(format!("{what} is to be a JSON string"))),
+    }
+}
+
+fn base64_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, Refusal> {
+    let text = text_bytes(value, what)?;
+    let text =
+        std::str::from_utf8(&text).map_err(|error| Refusal::Base64 { what, reason: error.to_string() })?;
+    decode_base64(text, what).map(Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn values(body: &str) -> Vec<Option<String>> {
+        let mut seen = Vec::new();
+        each_value(body.as_bytes(), |parts| {
+            seen.push(parts.value.map(|bytes| String::from_utf8(bytes.into_owned()).unwrap()));
+            Ok(())
+        })
+        .unwrap();
+        seen
+    }
+
+    #[test]
+    fn json_keeps_the_bytes_that_it_was_written_with() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(values(" {\"a\" : 1.50} "), vec![text("{\"a\" : 1.50}")]);
+        assert_eq!(values("[1e2, \"x\", null, [2]]"), vec![text("1e2"), text("\"x\""), None, text("[2]")]);
+        assert_eq!(values("[]"), Vec::<Option<String>>::new());
+    }
+    #[test]
+    fn a_record_with_all_its_parts_is_read() {
+        let parts = record(
+            br#"{"key":"a\nb","value":"AQI=","value_encoding":"base64","partition":3,"timestamp":7,"offset":99,
+                "headers":[{"name":"h","value":"x"},{"name":"h","value":null},{"name":"b","value":"AA==","encoding":"base64"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(parts.key.as_deref(), Some(&b"a\nb"[..]));
+        assert_eq!(parts.value.as_deref(), Some(&[1u8, 2][..]));
+        assert_eq!((parts.partition, parts.timestamp), (Some(3), Some(Timestamp(7))));
+        let headers: Vec<_> =
+            parts.headers.iter().map(|(name, value)| (&name[..], value.as_deref())).collect();
+        assert_eq!(headers, vec![(&b"h"[..], Some(&b"x"[..])), (b"h", None), (b"b", Some(&[0u8][..]))]);
+    }
+    #[test]
+    fn what_is_wrong_is_told_apart() {
+        assert!(matches!(value(b"{\"a\":"), Err(Refusal::Json(_))));
+        assert!(matches!(value(b"1 2"), Err(Refusal::Json(_))));
+        assert!(matches!(value(b"\"\xff\""), Err(Refusal::Json(_) | Refusal::Body(_))));
+        assert!(
+            matches!(record(b"{\"kye\":1}"), Err(Refusal::Body(text)) if text.contains("unknown field `kye`"))
+        );
+        assert!(matches!(record(b"{\"key\":1}"), Err(Refusal::Body(_))));
+        assert!(matches!(
+            record(b"{\"key\":\"?\",\"key_encoding\":\"base64\"}"),
+            Err(Refusal::Base64 { .. })
+        ));
+        assert!(matches!(record(b"{\"timestamp\":-1}"), Err(Refusal::Body(_))));
+    }
+    #[test]
+    fn a_deeply_nested_value_takes_no_stack() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        assert!(value(deep.as_bytes()).is_ok());
+    }
+    #[test]
+    fn a_separator_splits_a_line_once() {
+        let parts = text(b"k::v::w", Some("::"));
+        assert_eq!((parts.key.as_deref(), parts.value.as_deref()), (Some(&b"k"[..]), Some(&b"v::w"[..])));
+        assert_eq!(text(b"plain", Some("\t")).key, None);
+    }
+}

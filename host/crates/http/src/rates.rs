@@ -1,0 +1,72 @@
+//! Records a second of every task, over the last seconds: counters are looked at every few seconds, and a rate is the
+//! difference between the newest look and the oldest that is kept.
+
+use parking_lot::Mutex;
+use potok_processor::ProcessorStatus;
+use potok_types::{PartitionIndex, ProcessorName};
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Time between two looks.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks that are kept: with the time between them, rates are over ten seconds.
+const LOOKS_MAX: usize = 6;
+
+/// Looks of every task.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    looks: Mutex<HashMap<(ProcessorName, PartitionIndex), VecDeque<Look>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Duration,
+    records_in: u64,
+    records_out: u64,
+}
+
+/// Records a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) records_in: f64,
+    pub(crate) records_out: f64,
+}
+
+impl Rates {
+    /// Takes a look; tasks that are no longer there are forgotten.
+    pub(crate) fn look(&self, at: Duration, processors: &[ProcessorStatus]) {
+        let mut looks = self.looks.lock();
+        let mut before = std::mem::take(&mut *looks);
+        for processor in processors {
+            for task in &processor.tasks {
+                let key = (processor.deployment.name.clone(), task.partition);
+                let mut of_task = before.remove(&key).unwrap_or_default();
+                if of_task.len() == LOOKS_MAX {
+                    of_task.pop_front();
+                }
+                of_task.push_back(Look { at, records_in: task.records_in, records_out: task.records_out });
+                looks.insert(key, of_task);
+            }
+        }
+    }
+    /// The rate of a task; 0 before it was looked at twice.
+    pub(crate) fn of(&self, name: &ProcessorName, partition: PartitionIndex) -> Rate {
+        let looks = self.looks.lock();
+        let of_task = looks.get(&(name.clone(), partition));
+        let (Some(first), Some(last)) = (of_task.and_then(VecDeque::front), of_task.and_then(VecDeque::back))
+        else {
+            return Rate::default();
+        };
+        let seconds = last.at.saturating_sub(first.at).as_secs_f64();
+        if seconds <= 0.0 {
+            return Rate::default();
+        }
+        // a counter that fell was begun anew
+        #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
+        let rate = |first: u64, last: u64| last.saturating_sub(first) as f64 / seconds;
+        Rate {
+            records_in: rate(first.records_in, last.records_in),
+            records_out: rate(first.records_out, last.records_out),
+        }
+    }
+}
