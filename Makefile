@@ -5,11 +5,20 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potok
+
 # One target folder outside the checkout, so that a fresh clone finds RocksDB and Wasmtime compiled.
-export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potok/target
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+# Workspaces of their own, each with a target folder: what is built for WebAssembly, or to be fuzzed.
+SDK_WORKSPACES := sdk/rust:$(CACHE)/guest-target guest-examples:$(CACHE)/guest-target
+OTHER_WORKSPACES := $(SDK_WORKSPACES) guests-in-five:$(CACHE)/guests-in-five/target fuzz:$(CACHE)/fuzz/target
+# $(call each,WORKSPACES,COMMAND) runs the command in each of them
+each = for pair in $(1); do (cd $${pair%%:*} && CARGO_TARGET_DIR=$${pair\#*:} $(2)); done
 
 # One profile for everything: another would compile every dependency once more.
-CARGO_FLAGS := --release $(if $(CI),--locked)
+LOCKED := $(if $(CI),--locked)
+CARGO_FLAGS := --release $(LOCKED)
 
 .PHONY: help run demo test soak bench guests docs fmt lint setup guests-rust
 
@@ -23,6 +32,7 @@ demo: guests-rust ## the same, every count checked against an independent comput
 	cargo run $(CARGO_FLAGS) -p potok-demo -- check
 
 test: guests ## every test, with guests in five languages
+	$(call each,$(SDK_WORKSPACES),cargo test $(LOCKED) --workspace --all-features --no-fail-fast)
 	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 soak: guests ## the long tests: 100,000 calls of every guest
@@ -43,11 +53,13 @@ guests-rust:
 docs: ## the Rust documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
 
-fmt: ## format everything
-	cargo fmt --all
+fmt: ## format everything (CHECK=--check: only say what would change)
+	cargo fmt --all $(CHECK)
+	$(call each,$(OTHER_WORKSPACES),cargo fmt --all $(CHECK))
 
 lint: ## clippy on everything, warnings denied
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	$(call each,$(OTHER_WORKSPACES),cargo clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings)
 
 setup: ## install what is missing on this machine, for every guest language too
 	@tools/setup.sh guests
