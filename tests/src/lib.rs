@@ -2,6 +2,7 @@
 //! In: the repository and the built guests. Out: helpers that the modules of `tests/all.rs` share.
 //! Leaves a room's own promises to that room's tests.
 
+pub mod five;
 pub mod guests;
 
 #[cfg(test)]
