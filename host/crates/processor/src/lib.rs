@@ -27,7 +27,6 @@ pub use api::{
 pub use lines::LogLine;
 pub use room::{DrainError, OpenError, Processors};
 pub use settings::Settings;
-pub use settings::Settings;
 
 /// The user's bytes of a value of keyed state as the log keeps it: for tools that read a store without its task.
 pub fn state_value(stored: &[u8]) -> Result<&[u8], String> {
