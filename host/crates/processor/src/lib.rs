@@ -19,6 +19,10 @@ mod runtime;
 mod settings;
 mod state;
 mod task;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use api::{
     DEAD_LETTER_SUFFIX, DeployError, DeploySpec, Deployment, FailurePolicy, LOGS_TOPIC, ProcessorError,

@@ -68,6 +68,7 @@ impl Entry {
                 log: room.log.clone(),
                 guests: room.guests.clone(),
                 clock: room.clock.clone(),
+                waits: room.threads.waits(),
                 deployment: deployment.clone(),
                 module: module.clone(),
                 partition: PartitionIndex(partition),

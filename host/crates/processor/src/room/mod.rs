@@ -119,7 +119,7 @@ impl Processors {
             .await;
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(self.inner.settings.partitions_check()) => {}
+                () = self.inner.threads.waits().sleep(self.inner.settings.partitions_check()) => {}
             }
         }
         self.inner.running.store(false, Ordering::SeqCst);
@@ -219,6 +219,13 @@ impl Processors {
         Ok(all_started && boards.iter().all(|(_, board)| board.is_drained(&*self.inner.log)))
     }
 
+    /// Ends every task where it stands, as a crash would.
+    #[cfg(test)]
+    pub(crate) async fn crash(&self) {
+        self.inner.running.store(false, Ordering::SeqCst);
+        let entries: Vec<_> = self.inner.entries.lock().values().cloned().collect();
+        join_all(entries.iter().map(|entry| entry.crash())).await;
+    }
     fn entry(&self, name: &ProcessorName) -> Option<Arc<Entry>> {
         self.inner.entries.lock().get(name).cloned()
     }

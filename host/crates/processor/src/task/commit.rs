@@ -12,7 +12,7 @@ use crate::settings::DEAD_LETTER_OVERHEAD_LEN;
 use futures::future::BoxFuture;
 use potok_log::{
     Acks, Append, AppendError, CommitError, CommittedOffset, CreateTopicError, NewTopic, OffsetChange,
-    OffsetCommit, Remedy, TopicChange, Unit, UnitResult,
+    OffsetCommit, StoreError, TopicChange, Unit, UnitResult,
 };
 use potok_plugin::LogLevel;
 use potok_types::{Offset, Timestamp, TopicName};
@@ -148,21 +148,7 @@ impl Task {
                 self.progressed = true;
                 Ok(())
             }
-            Err(error) => Err(self.commit_halt(&error)),
-        }
-    }
-    fn commit_halt(&self, error: &CommitError) -> Halt {
-        let failure = Failure::new("log", format!("a unit was not committed: {error}"));
-        match error {
-            // a topic was deleted or its limits changed: beginning anew finds out
-            CommitError::UnknownPartition(_) => Halt::Redo(failure),
-            CommitError::Append { error: AppendError::Store(store), .. } | CommitError::Store(store) => {
-                match store.remedy() {
-                    Remedy::RetryLater => Halt::Redo(failure),
-                    Remedy::FixRequest | Remedy::RestartNode => Halt::Stopped(failure),
-                }
-            }
-            CommitError::Append { .. } => Halt::Redo(failure),
+            Err(error) => Err(commit_halt(&error)),
         }
     }
     /// Makes sure that there is a dead-letter topic with room for a letter of so many bytes.
@@ -181,6 +167,18 @@ impl Task {
         let topic = self.ctx.dead_letter_topic(partitions, letter_len).await?;
         self.dead_letters = Some(Output::new(topic, self.ctx.partition, partitions));
         Ok(())
+    }
+}
+
+/// Beginning anew finds out what to do: a topic was deleted, its limits changed, the log is busy or takes no writes.
+fn commit_halt(error: &CommitError) -> Halt {
+    let failure = Failure::new("log", format!("a unit was not committed: {error}"));
+    match error {
+        CommitError::Append { error: AppendError::Store(StoreError::Corrupt { .. }), .. }
+        | CommitError::Store(StoreError::Corrupt { .. }) => Halt::Stopped(failure),
+        CommitError::UnknownPartition(_) | CommitError::Append { .. } | CommitError::Store(_) => {
+            Halt::Redo(failure)
+        }
     }
 }
 

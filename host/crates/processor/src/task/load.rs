@@ -148,11 +148,15 @@ fn load_inputs(ctx: &TaskContext, group: &str) -> Result<(Vec<Input>, Option<Tim
     Ok((inputs, stream_time))
 }
 
+/// What is damaged stays so; whatever else the store says may pass, or ends with the process.
 pub(super) fn store_halt(error: StoreError) -> Halt {
     let failure = Failure::new("log", error.to_string());
-    match error.remedy() {
-        potok_log::Remedy::RetryLater => Halt::Redo(failure),
-        potok_log::Remedy::FixRequest | potok_log::Remedy::RestartNode => Halt::Stopped(failure),
+    match error {
+        StoreError::Corrupt { .. } => Halt::Stopped(failure),
+        StoreError::Io(_)
+        | StoreError::DiskFull { .. }
+        | StoreError::WritesRefused(_)
+        | StoreError::Closed => Halt::Redo(failure),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::input::Input;
 use crate::order::Idle;
 use crate::output::Output;
 use crate::port::Port;
+use crate::runtime::Waits;
 use crate::settings::Settings;
 use commit::Flight;
 use potok_log::{Log, TaskKey};
@@ -44,6 +45,7 @@ pub(crate) struct TaskContext {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) guests: Arc<dyn Guests>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) waits: Arc<dyn Waits>,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) module: Arc<ModuleInfo>,
     pub(crate) partition: PartitionIndex,
@@ -142,7 +144,7 @@ pub(crate) async fn run(ctx: TaskContext) {
                 let wait = backoff.take();
                 tokio::select! {
                     () = ctx.stop.cancelled() => break,
-                    () = tokio::time::sleep(wait) => {}
+                    () = ctx.waits.sleep(wait) => {}
                 }
             }
         }

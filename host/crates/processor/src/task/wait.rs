@@ -96,7 +96,7 @@ impl Task {
         }
     }
     async fn sleep(&mut self, wait: Option<Duration>) -> Woke {
-        let sleep = OptionFuture::from(wait.map(tokio::time::sleep));
+        let sleep = OptionFuture::from(wait.map(|wait| self.ctx.waits.sleep(wait)));
         let changes = select_all(self.inputs.iter_mut().map(|input| Box::pin(input.watch.changed())));
         let flight = OptionFuture::from(self.flight.as_mut().map(super::commit::Flight::future));
         tokio::select! {
@@ -113,7 +113,7 @@ impl Task {
         self.flush().await?;
         tokio::select! {
             () = self.ctx.stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = self.ctx.waits.sleep(wait) => {}
         }
         Ok(())
     }

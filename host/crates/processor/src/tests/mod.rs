@@ -1,0 +1,8 @@
+//! What the room promises, tried with native guests on a log in memory.
+
+mod failures;
+mod guests;
+mod inputs;
+mod lifecycle;
+mod state;
+mod timers;
