@@ -67,7 +67,7 @@ impl Processor for CarrierStats {
 
     fn begin_batch(&mut self, batch: &Batch) -> Result<(), Failure> {
         self.changed.clear();
-        self.stats.prefetch(batch.iter().filter_map(|record| record.key_str().ok()))?;
+        self.stats.prefetch_keys(batch.keys())?;
         Ok(())
     }
 

@@ -27,13 +27,12 @@ impl Column {
     #[inline]
     pub fn get(&self, item: usize) -> Option<&[u8]> {
         let ends = self.ends.as_chunks::<4>().0;
-        let start = if item == 0 { 0 } else { u32::from_le_bytes(ends[item - 1]) };
-        let end = u32::from_le_bytes(ends[item]);
-        if self.is_null(item) { None } else { Some(&self.data[start as usize..end as usize]) }
-    }
-    #[inline]
-    fn is_null(&self, item: usize) -> bool {
-        !self.nulls.is_empty() && self.nulls[item / 8] >> (item % 8) & 1 == 1
+        let end = u32::from_le_bytes(ends[item]) as usize;
+        let start = if item == 0 { 0 } else { u32::from_le_bytes(ends[item - 1]) as usize };
+        if !self.nulls.is_empty() && self.nulls[item / 8] >> (item % 8) & 1 == 1 {
+            return None;
+        }
+        Some(&self.data[start..end])
     }
     /// All items in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&[u8]>> {
@@ -44,7 +43,7 @@ impl Column {
     pub fn push(&mut self, item: Option<&[u8]>) {
         match item {
             Some(bytes) => {
-                self.data.extend_from_slice(bytes);
+                append(&mut self.data, bytes);
                 self.end_item();
             }
             None => self.push_null(),
@@ -88,10 +87,6 @@ impl Column {
             self.nulls[items / 8] &= (1 << (items % 8)) - 1;
         }
     }
-    /// Forgets all items and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        self.truncate(0);
-    }
 }
 
 impl<'a> FromIterator<Option<&'a [u8]>> for Column {
@@ -100,6 +95,24 @@ impl<'a> FromIterator<Option<&'a [u8]>> for Column {
         items.into_iter().for_each(|item| column.push(item));
         column
     }
+}
+
+/// Bytes up to which words are copied one by one: a copy of any length is a call out of the component, which costs as much as these.
+const SHORT: usize = 32;
+
+/// Adds bytes that are likely to be few: keys, names.
+#[inline]
+pub(crate) fn append(into: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() > SHORT {
+        into.extend_from_slice(bytes);
+        return;
+    }
+    into.reserve(bytes.len());
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|word| into.extend_from_slice(word));
+    let (halves, rest) = rest.as_chunks::<4>();
+    halves.iter().for_each(|half| into.extend_from_slice(half));
+    rest.iter().for_each(|byte| into.push(*byte));
 }
 
 /// Headers of n records: record i has the headers numbered `ends[i-1]..ends[i]`.
@@ -166,6 +179,15 @@ mod tests {
                 column.push(item.as_deref());
             }
             assert_eq!(column.iter().collect::<Vec<_>>(), of(20).iter().collect::<Vec<_>>());
+        }
+    }
+    #[test]
+    fn short_and_long_bytes_are_appended_alike() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for len in 0..=100 {
+            let mut into = b"before".to_vec();
+            append(&mut into, &bytes[..len]);
+            assert_eq!(into, [b"before", &bytes[..len]].concat());
         }
     }
     #[test]

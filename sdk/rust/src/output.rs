@@ -5,7 +5,7 @@
 mod port;
 
 use crate::failure::Failure;
-use crate::outcome::{Emission, Outcome, Refused};
+use crate::outcome::{Outcome, Refused};
 use crate::processor::Progress;
 use crate::record::{Batch, Record};
 use crate::session::Session;
@@ -53,8 +53,8 @@ impl<'b> Output<'b> {
     #[inline]
     pub fn forward_to(&mut self, output: usize) {
         let Some(batch) = self.batch else { panic!("a timer has no record to forward") };
-        let record = batch.get(self.index);
-        self.port(output).forward(record);
+        let index = self.index;
+        self.port(output).forward(batch, index);
     }
     /// In the batch form: makes this the record at work, which `forward` sends on and new records have their time from.
     #[inline]
@@ -111,15 +111,11 @@ impl<'b> Output<'b> {
     pub(crate) fn begin(&mut self, index: usize) {
         self.index = index;
         self.timers_mark = self.timers.len();
+        self.session.begin();
     }
     pub(crate) fn begin_timer(&mut self, index: usize, at: Timestamp) {
         self.moment = at;
         self.begin(index);
-    }
-    /// The record at work is done.
-    #[inline]
-    pub(crate) fn keep(&mut self) {
-        self.session.keep();
     }
     /// The record at work failed: nothing of it stays.
     #[cold]
@@ -139,10 +135,11 @@ impl<'b> Output<'b> {
             Progress::All => (items, None),
             Progress::Until { covered, wait } => (covered.min(items), wait),
         };
-        let emitted = self.ports.into_iter().enumerate().flat_map(|(output, port)| {
-            port.into_bodies().map(move |body| Emission { output: wire(output), body })
-        });
-        Outcome { covered: wire(covered), emitted: emitted.collect(), refused: self.refused, wait }
+        let mut emitted = Vec::new();
+        for (output, port) in self.ports.into_iter().enumerate() {
+            port.emit(wire(output), &mut emitted);
+        }
+        Outcome { covered: wire(covered), emitted, refused: self.refused, wait }
     }
 }
 

@@ -138,11 +138,10 @@ fn each<'b>(
     out: &mut Output<'b>,
     mut one: impl FnMut(usize, &mut Output<'b>) -> Result<(), Failure>,
 ) -> Progress {
-    out.session().set_journaling(true);
     let mut progress = Progress::All;
     for index in 0..count {
         match one(index, out) {
-            Ok(()) => out.keep(),
+            Ok(()) => {}
             Err(failure) => {
                 out.undo();
                 if failure.retry {
@@ -153,6 +152,6 @@ fn each<'b>(
             }
         }
     }
-    out.session().set_journaling(false);
+    out.session().end();
     progress
 }

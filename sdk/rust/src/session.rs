@@ -9,10 +9,8 @@ use std::rc::Rc;
 
 /// A store's cache, whatever its types.
 pub(crate) trait Cached {
-    /// The record at work is done: its changes stay.
-    fn keep(&self);
-    /// The record at work failed: its changes go.
-    fn undo(&self);
+    /// Record `record` failed: what it changed is as it was.
+    fn undo(&self, record: u64);
     /// Hands every change to the host.
     fn flush(&self) -> Result<(), StateError>;
     /// Forgets everything.
@@ -23,11 +21,14 @@ pub(crate) trait Cached {
 #[derive(Default)]
 pub(crate) struct Session {
     stores: RefCell<Vec<Rc<dyn Cached>>>,
-    /// Whether changes are written down, so that they can be undone: while the SDK loops over records.
-    journaling: Cell<bool>,
-    /// Whether the record at work changed a store.
-    touched: Cell<bool>,
+    /// The record at work, whose changes are written down so that they can be undone; `NO_RECORD` while none is.
+    record: Cell<u64>,
+    /// Records begun so far.
+    begun: Cell<u64>,
 }
+
+/// Outside the SDK's loop over records: changes are undone as a whole, or not at all.
+pub(crate) const NO_RECORD: u64 = 0;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Session>>> = const { RefCell::new(None) };
@@ -48,28 +49,24 @@ impl Session {
     pub(crate) fn add(&self, store: Rc<dyn Cached>) {
         self.stores.borrow_mut().push(store);
     }
-    pub(crate) fn set_journaling(&self, on: bool) {
-        self.journaling.set(on);
-    }
-    /// Says that the record at work changes a store; whether that is to be written down.
+    /// A record begins; what the one before it changed stays.
     #[inline]
-    pub(crate) fn touch(&self) -> bool {
-        let journaling = self.journaling.get();
-        if journaling {
-            self.touched.set(true);
-        }
-        journaling
+    pub(crate) fn begin(&self) {
+        self.begun.set(self.begun.get() + 1);
+        self.record.set(self.begun.get());
     }
+    /// The loop over records is over.
+    pub(crate) fn end(&self) {
+        self.record.set(NO_RECORD);
+    }
+    /// The record at work.
     #[inline]
-    pub(crate) fn keep(&self) {
-        if self.touched.take() {
-            self.stores.borrow().iter().for_each(|store| store.keep());
-        }
+    pub(crate) fn record(&self) -> u64 {
+        self.record.get()
     }
+    /// The record at work failed: what it changed is as it was.
     pub(crate) fn undo(&self) {
-        if self.touched.take() {
-            self.stores.borrow().iter().for_each(|store| store.undo());
-        }
+        self.stores.borrow().iter().for_each(|store| store.undo(self.record.get()));
     }
     /// Ends a call: its changes go to the host.
     pub(crate) fn flush(&self) -> Result<(), StateError> {
@@ -80,7 +77,7 @@ impl Session {
     }
     /// Ends a call of which nothing is kept.
     pub(crate) fn discard(&self) {
-        self.touched.set(false);
+        self.end();
         self.stores.borrow().iter().for_each(|store| store.clear());
     }
 }

@@ -105,7 +105,8 @@ impl BatchProcessor for Reacher {
         metrics::gauge("level", 0.5);
         metrics::observe("size", 7.0);
         let stream_time = time::stream_time().map_or(0, |at| at.0);
-        let (secret, denied) = (secrets::get("granted")?, secrets::get("other").expect_err("it is not granted"));
+        let (secret, denied) =
+            (secrets::get("granted")?, secrets::get("other").expect_err("it is not granted"));
         out.to(0).value(format!(
             "{} {stream_time} {} {denied}",
             time::now().0,

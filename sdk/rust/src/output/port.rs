@@ -3,7 +3,7 @@
 //! so that an output has one run of indices at most; columns of one body have one length.
 
 use crate::column::HeaderColumns;
-use crate::outcome::{Body, Fresh};
+use crate::outcome::{Body, Emission, Fresh};
 use crate::record::{Batch, Record};
 use crate::time::Timestamp;
 
@@ -57,13 +57,14 @@ impl Port {
         self.marked = NO_RECORD;
     }
     #[inline]
-    pub(super) fn forward(&mut self, record: Record<'_>) {
+    pub(super) fn forward(&mut self, batch: &Batch, index: usize) {
         if self.fresh.is_empty() {
-            self.forward.extend_from_slice(&super::wire(record.index()).to_le_bytes());
+            self.forward.extend_from_slice(&super::wire(index).to_le_bytes());
         } else {
-            self.copy(record);
+            self.copy(batch.get(index));
         }
     }
+    #[cold]
     fn copy(&mut self, record: Record<'_>) {
         let fresh = self.fresh(false, None);
         fresh.values.push(record.value());
@@ -83,9 +84,15 @@ impl Port {
         let last = self.fresh.len() - 1;
         &mut self.fresh[last]
     }
-    pub(super) fn into_bodies(self) -> impl Iterator<Item = Body> {
-        let forward = (!self.forward.is_empty()).then_some(Body::Forward(self.forward));
-        forward.into_iter().chain(self.fresh.into_iter().filter(|fresh| fresh.len() > 0).map(Body::Fresh))
+    pub(super) fn emit(self, output: u32, into: &mut Vec<Emission>) {
+        if !self.forward.is_empty() {
+            into.push(Emission { output, body: Body::Forward(self.forward) });
+        }
+        for fresh in self.fresh {
+            if fresh.len() > 0 {
+                into.push(Emission { output, body: Body::Fresh(fresh) });
+            }
+        }
     }
 }
 

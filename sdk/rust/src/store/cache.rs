@@ -8,15 +8,16 @@ use super::key::Key;
 use super::{Inner, StateError};
 use crate::column::Column;
 use crate::host;
-use crate::session::Cached;
+use crate::session::{Cached, NO_RECORD};
 
 pub(super) struct Cache<V> {
     index: Index,
     slots: Vec<Slot<V>>,
     /// Slots with changes; some twice, some no longer.
     dirty: Vec<usize>,
-    /// What the record at work changed: the slot as it was.
+    /// What record `journal_of` changed: the slot as it was.
     journal: Vec<(usize, Slot<V>)>,
+    journal_of: u64,
     /// What the host answered, decoded where it is looked at.
     fetched: Vec<Column>,
     scratch: Vec<u8>,
@@ -45,6 +46,7 @@ impl<V> Default for Cache<V> {
             slots: Vec::new(),
             dirty: Vec::new(),
             journal: Vec::new(),
+            journal_of: NO_RECORD,
             fetched: Vec::new(),
             scratch: Vec::new(),
         }
@@ -75,7 +77,8 @@ impl<V: Clone> Cache<V> {
         slot: usize,
     ) -> Result<Option<&V>, StateError> {
         if matches!(self.slots[slot].value, Value::Unread) {
-            self.fetch(inner, &[slot])?;
+            let keys = Column::from_iter([Some(self.index.key(slot))]);
+            self.fetch(inner, keys, slot)?;
         }
         if let Value::Encoded { answer, item } = self.slots[slot].value {
             let value = self.fetched[answer].get(item).map(|bytes| inner.decode(bytes)).transpose()?;
@@ -99,32 +102,36 @@ impl<V: Clone> Cache<V> {
         for key in keys {
             self.find(key);
         }
-        let new: Vec<usize> = (before..self.slots.len()).collect();
-        if new.is_empty() { Ok(()) } else { self.fetch(inner, &new) }
+        if before == self.slots.len() {
+            Ok(())
+        } else {
+            self.fetch(inner, self.index.keys_from(before), before)
+        }
     }
-    fn fetch<C>(&mut self, inner: &Inner<V, C>, slots: &[usize]) -> Result<(), StateError> {
-        let keys: Column = slots.iter().map(|slot| Some(self.index.key(*slot))).collect();
+    /// Asks for the keys of the slots from `first` on.
+    fn fetch<C>(&mut self, inner: &Inner<V, C>, keys: Column, first: usize) -> Result<(), StateError> {
+        let slots = first..first + keys.len();
         let values = host::get_many(&inner.handle, keys)?;
         let answer = self.fetched.len();
         self.fetched.push(values);
-        for (item, slot) in slots.iter().enumerate() {
-            self.slots[*slot].value = Value::Encoded { answer, item };
+        for (item, slot) in self.slots[slots].iter_mut().enumerate() {
+            slot.value = Value::Encoded { answer, item };
         }
         Ok(())
     }
-    pub(super) fn set(&mut self, slot: usize, value: Option<V>, journal: bool) {
+    pub(super) fn set(&mut self, slot: usize, value: Option<V>, record: u64) {
         let old = std::mem::replace(&mut self.slots[slot].value, Value::Known(value));
-        if journal {
+        if self.journals(record) {
             self.journal.push((slot, Slot { value: old, dirty: self.slots[slot].dirty }));
         }
         self.mark_dirty(slot);
     }
     /// The value in a loaded slot, to be changed in its place.
-    pub(super) fn edit(&mut self, slot: usize, journal: bool) -> &mut V
+    pub(super) fn edit(&mut self, slot: usize, record: u64) -> &mut V
     where
         V: Default,
     {
-        if journal {
+        if self.journals(record) {
             let Slot { value, dirty } = &self.slots[slot];
             let value =
                 if let Value::Known(value) = value { Value::Known(value.clone()) } else { Value::Unread };
@@ -140,12 +147,22 @@ impl<V: Clone> Cache<V> {
             _ => unreachable!("it was set just before"),
         }
     }
+    /// Whether changes are to be written down; those of a record before are forgotten.
+    #[inline]
+    fn journals(&mut self, record: u64) -> bool {
+        if self.journal_of != record {
+            self.journal.clear();
+            self.journal_of = record;
+        }
+        record != NO_RECORD
+    }
     fn mark_dirty(&mut self, slot: usize) {
         if !std::mem::replace(&mut self.slots[slot].dirty, true) {
             self.dirty.push(slot);
         }
     }
-    fn undo(&mut self) {
+    fn undo(&mut self, record: u64) {
+        self.journals(record);
         while let Some((slot, old)) = self.journal.pop() {
             let dirty = old.dirty;
             self.slots[slot].value = old.value;
@@ -154,6 +171,7 @@ impl<V: Clone> Cache<V> {
     }
     /// Hands changes to the host in the middle of a call, so that a scan sees them.
     pub(super) fn flush_for_scan<C: Codec<V>>(&mut self, inner: &Inner<V, C>) -> Result<(), StateError> {
+        self.journals(inner.session.record());
         // what the record at work overwrote unread is asked for now: later the host no longer knows it
         let unread: Vec<usize> = self
             .journal
@@ -177,6 +195,8 @@ impl<V: Clone> Cache<V> {
     }
     fn flush<C: Codec<V>>(&mut self, inner: &Inner<V, C>) -> Result<(), StateError> {
         let (mut keys, mut values) = (Column::default(), Column::default());
+        keys.ends.reserve(4 * self.dirty.len());
+        values.ends.reserve(4 * self.dirty.len());
         for slot in std::mem::take(&mut self.dirty) {
             if !std::mem::take(&mut self.slots[slot].dirty) {
                 continue;
@@ -208,11 +228,8 @@ impl<V: Clone> Cache<V> {
 }
 
 impl<V: Clone, C: Codec<V>> Cached for Inner<V, C> {
-    fn keep(&self) {
-        self.cache.borrow_mut().journal.clear();
-    }
-    fn undo(&self) {
-        self.cache.borrow_mut().undo();
+    fn undo(&self, record: u64) {
+        self.cache.borrow_mut().undo(record);
     }
     fn flush(&self) -> Result<(), StateError> {
         self.cache.borrow_mut().flush(self)

@@ -2,15 +2,24 @@
 //! least twice. In: key bytes. Out: slot numbers from 0, in the order in which keys came. Invariant: at most half of the table is used.
 //! The hash is quick and not secret: keys that collide on purpose cost their own call time, which the deadline bounds.
 
-use crate::column::Column;
+use crate::column::{Column, append};
+use crate::output::wire;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
+    /// Keys side by side.
+    arena: Vec<u8>,
     /// The key of each slot.
-    keys: Column,
-    hashes: Vec<u32>,
+    keys: Vec<KeyAt>,
     /// Slot + 1, or 0; a power of two of them.
     table: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KeyAt {
+    hash: u32,
+    start: u32,
+    end: u32,
 }
 
 const TABLE_LEN_MIN: usize = 64;
@@ -20,63 +29,89 @@ const TABLE_LEN_KEPT_MAX: usize = 1 << 18;
 impl Index {
     /// The slot of a key, and whether it is a new one.
     pub(super) fn find_or_add(&mut self, key: &[u8]) -> (usize, bool) {
-        if 2 * (self.hashes.len() + 1) > self.table.len() {
+        if 2 * (self.keys.len() + 1) > self.table.len() {
             self.grow();
         }
         let hash = hash(key);
         let mask = self.table.len() - 1;
         let mut at = hash as usize & mask;
-        loop {
-            match self.table[at] {
-                0 => break,
-                taken => {
-                    let slot = taken as usize - 1;
-                    if self.hashes[slot] == hash && self.key(slot) == key {
-                        return (slot, false);
-                    }
-                }
+        while let Some(slot) = (self.table[at] as usize).checked_sub(1) {
+            let known = self.keys[slot];
+            if known.hash == hash && same(&self.arena[known.start as usize..known.end as usize], key) {
+                return (slot, false);
             }
             at = (at + 1) & mask;
         }
-        let slot = self.hashes.len();
-        self.table[at] = crate::output::wire(slot + 1);
-        self.hashes.push(hash);
-        self.keys.push(Some(key));
+        let slot = self.keys.len();
+        self.table[at] = wire(slot + 1);
+        let start = wire(self.arena.len());
+        append(&mut self.arena, key);
+        self.keys.push(KeyAt { hash, start, end: wire(self.arena.len()) });
         (slot, true)
     }
     pub(super) fn key(&self, slot: usize) -> &[u8] {
-        self.keys.get(slot).unwrap_or_default()
+        let KeyAt { start, end, .. } = self.keys[slot];
+        &self.arena[start as usize..end as usize]
     }
+    /// The keys of the slots from `first` on.
+    pub(super) fn keys_from(&self, first: usize) -> Column {
+        let start = self.keys[first].start;
+        let mut ends = Vec::with_capacity(4 * (self.keys.len() - first));
+        self.keys[first..].iter().for_each(|key| ends.extend_from_slice(&(key.end - start).to_le_bytes()));
+        Column { data: self.arena[start as usize..].to_vec(), ends, nulls: Vec::new() }
+    }
+    #[cold]
     fn grow(&mut self) {
         let len = (2 * self.table.len()).max(TABLE_LEN_MIN);
         self.table.clear();
         self.table.resize(len, 0);
-        for (slot, hash) in self.hashes.iter().enumerate() {
-            let mut at = *hash as usize & (len - 1);
+        for (slot, key) in self.keys.iter().enumerate() {
+            let mut at = key.hash as usize & (len - 1);
             while self.table[at] != 0 {
                 at = (at + 1) & (len - 1);
             }
-            self.table[at] = crate::output::wire(slot + 1);
+            self.table[at] = wire(slot + 1);
         }
     }
     pub(super) fn clear(&mut self) {
+        self.arena.clear();
         self.keys.clear();
-        self.hashes.clear();
         if self.table.len() > TABLE_LEN_KEPT_MAX { self.table = Vec::new() } else { self.table.fill(0) }
     }
 }
 
-/// Multiply and turn, eight bytes at a time.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in before")]
+/// Multiply and turn, eight bytes at a time; the last eight overlap those before them.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is what is wanted")]
+#[inline]
 fn hash(key: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |state: u64, word: u64| (state.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-    let (words, rest) = key.as_chunks::<8>();
-    let state = words.iter().fold(key.len() as u64, |state, word| mix(state, u64::from_le_bytes(*word)));
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let state = mix(state, u64::from_le_bytes(last));
-    (state ^ state >> 32) as u32
+    let state = match key.last_chunk::<8>() {
+        Some(last) => {
+            let words = key.as_chunks::<8>().0.iter();
+            let state = words.fold(key.len() as u64, |state, word| mix(state, u64::from_le_bytes(*word)));
+            mix(state, u64::from_le_bytes(*last))
+        }
+        None => mix(key.len() as u64, key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+    };
+    // a product's lower bits know nothing of a word's upper ones, and the table looks at the lower ones
+    ((state ^ state >> 32).wrapping_mul(FACTOR) >> 32) as u32
+}
+
+/// Whether two keys are equal, eight bytes at a time: a component's `memcmp` goes by single bytes.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(last_a), Some(last_b)) => {
+            let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+            let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+            word(last_a) == word(last_b) && words.all(|(a, b)| word(a) == word(b))
+        }
+        _ => a.iter().zip(b).all(|(a, b)| a == b),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +119,22 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    #[test]
+    fn keys_that_differ_in_a_digit_spread_over_the_table() {
+        for pattern in [
+            |i: u32| format!("key-{i:08}"),
+            |i| format!("{i}"),
+            |i| format!("{i:032}"),
+            |i| format!("{i:04}-{}", "x".repeat(40)),
+        ] {
+            let mut places = std::collections::HashSet::new();
+            (0..1000).for_each(|i| {
+                places.insert(hash(pattern(i).as_bytes()) & 0xfff);
+            });
+            // a random function of 1,000 keys hits about 887 of 4,096 places
+            assert!(places.len() > 800, "{} places for {}", places.len(), pattern(7));
+        }
+    }
     #[test]
     fn it_answers_as_a_map_does() {
         let mut index = Index::default();
@@ -99,6 +150,10 @@ mod tests {
                 assert_eq!(index.find_or_add(&key), (slot, slot == expect && map.len() > expect));
                 assert_eq!(index.key(slot), key);
             }
+            let first = round as usize;
+            let column = index.keys_from(first);
+            assert_eq!(column.len(), map.len() - first);
+            assert!(column.iter().zip(first..).all(|(key, slot)| key == Some(index.key(slot))));
             index.clear();
         }
     }

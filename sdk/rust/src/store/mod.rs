@@ -14,6 +14,7 @@ pub use codec::{Codec, Json, Raw};
 pub use key::{Key, OwnedKey, Parts};
 pub use scan::Entries;
 
+use crate::column::Column;
 use crate::host;
 use crate::session::Session;
 use cache::Cache;
@@ -111,6 +112,10 @@ where
     {
         self.inner.cache.borrow_mut().prefetch(&self.inner, keys)
     }
+    /// The same for a batch's own keys, when the store's are text or bytes: `prefetch_keys(batch.keys())`.
+    pub fn prefetch_keys(&self, keys: &Column) -> Result<(), StateError> {
+        self.inner.cache.borrow_mut().prefetch(&self.inner, keys.iter().flatten())
+    }
     /// The value of a key.
     pub fn get<Q>(&self, key: &Q) -> Result<Option<V>, StateError>
     where
@@ -150,10 +155,10 @@ where
         Ok(())
     }
     fn set<Q: Key + ?Sized>(&self, key: &Q, value: Option<V>) {
-        let journal = self.inner.session.touch();
+        let record = self.inner.session.record();
         let mut cache = self.inner.cache.borrow_mut();
         let slot = cache.find(key);
-        cache.set(slot, value, journal);
+        cache.set(slot, value, record);
     }
     /// Changes the value of a key in its place, beginning with the default where there is none.
     pub fn update<Q, T>(&self, key: &Q, change: impl FnOnce(&mut V) -> T) -> Result<T, StateError>
@@ -162,11 +167,11 @@ where
         Q: Key + ?Sized,
         V: Default,
     {
-        let journal = self.inner.session.touch();
+        let record = self.inner.session.record();
         let mut cache = self.inner.cache.borrow_mut();
         let slot = cache.find(key);
         cache.load(&self.inner, slot)?;
-        Ok(change(cache.edit(slot, journal)))
+        Ok(change(cache.edit(slot, record)))
     }
     /// All entries in the order of their keys' bytes, page by page as they are asked for.
     pub fn scan(&self) -> Entries<K, V, C> {
