@@ -81,7 +81,6 @@ impl Index {
 }
 
 /// Multiply and turn, eight bytes at a time; the last eight overlap those before them.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is what is wanted")]
 #[inline]
 fn hash(key: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -150,7 +149,7 @@ mod tests {
                 assert_eq!(index.find_or_add(&key), (slot, slot == expect && map.len() > expect));
                 assert_eq!(index.key(slot), key);
             }
-            let first = round as usize;
+            let first = usize::try_from(round).unwrap();
             let column = index.keys_from(first);
             assert_eq!(column.len(), map.len() - first);
             assert!(column.iter().zip(first..).all(|(key, slot)| key == Some(index.key(slot))));
