@@ -82,7 +82,7 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// JSON as `T`: what is no JSON at all is told apart from JSON of another shape.
-pub(crate) fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Refusal> {
+fn parse<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Refusal::Body(error.to_string()),
         _ => Refusal::Json(error.to_string()),

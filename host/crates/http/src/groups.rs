@@ -32,7 +32,7 @@ pub(crate) async fn list(
         let names = reader.log.groups()?;
         names.into_iter().map(|name| describe_now(&reader, name).map(summary)).collect::<Result<Vec<_>, _>>()
     };
-    Ok(axum::Json(GroupList { groups: app.limits.read(read).await? }))
+    Ok(axum::Json(GroupList { groups: app.limits.blocking(read).await? }))
 }
 
 /// A group and its positions.
@@ -67,7 +67,7 @@ pub(crate) async fn set_offsets(
         }
         Ok(commits)
     };
-    let offsets = app.limits.read(resolve).await?;
+    let offsets = app.limits.blocking(resolve).await?;
     app.log.commit(Unit { offsets, ..Unit::default() }, Acks::Synced).await?;
     Ok(axum::Json(found(&app, name).await?))
 }
@@ -141,7 +141,7 @@ fn target(app: &App, at: TopicPartition, to: MoveTo) -> Result<Offset, Refusal> 
 
 async fn found(app: &App, name: String) -> Result<Group, Refusal> {
     let reader = app.clone();
-    let group = app.limits.read(move || describe_now(&reader, name)).await?;
+    let group = app.limits.blocking(move || describe_now(&reader, name)).await?;
     if group.positions.is_empty() { Err(Refusal::UnknownGroup(group.name)) } else { Ok(group) }
 }
 

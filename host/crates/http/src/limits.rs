@@ -84,7 +84,7 @@ impl Limits {
             .map_err(|_| Refusal::Overloaded("too many readers are waiting for records"))
     }
     /// Runs `read` on a thread that may wait for the disk.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {

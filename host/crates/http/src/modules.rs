@@ -2,7 +2,7 @@
 //! A name is a named thing in the log (`MetaKind::Module`) whose bytes are the digest in hexadecimal digits; the
 //! components themselves are kept by the plugin room.
 
-use crate::api::{Module, ModuleList, ModulePort, ModuleStore, WASM, World};
+use crate::api::{Binary, Module, ModuleList, ModulePort, ModuleStore, WASM, World};
 use crate::app::App;
 use crate::body::BodyReader;
 use crate::error::Refusal;
@@ -54,7 +54,7 @@ pub(crate) async fn list(
 /// Uploads a component and points a name at it. It is judged before it is kept; the same bytes twice are one module, and
 /// a name that pointed elsewhere moves. Processors go on with the bytes that they were deployed with.
 #[utoipa::path(put, path = "/v1/modules/{module}", tag = "modules", params(("module" = String, Path, description = "name of the module")),
-    request_body(description = "the component", content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
+    request_body(description = "the component", content((Binary = "application/wasm"), (Binary = "application/octet-stream"))),
     responses((status = 200, body = Module, description = "the name points at it")))]
 pub(crate) async fn push(
     State(app): State<App>,
@@ -102,7 +102,7 @@ pub(crate) async fn describe(
 /// The bytes of a module.
 #[utoipa::path(get, path = "/v1/modules/{module}/component", tag = "modules",
     params(("module" = String, Path, description = "name or digest of the module")),
-    responses((status = 200, description = "the component", body = Vec<u8>, content_type = "application/wasm")))]
+    responses((status = 200, description = "the component", body = Binary, content_type = "application/wasm")))]
 pub(crate) async fn component(
     State(app): State<App>,
     Name(module): Name<ModuleRef>,

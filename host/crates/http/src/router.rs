@@ -26,9 +26,8 @@ pub(crate) struct Uncompressed;
 
 /// Everything that is served.
 pub(crate) fn router(app: App) -> Router {
-    let (router, mut document) = routes().split_for_parts();
-    openapi::complete(&mut document);
-    let document: axum::body::Bytes = document.to_json().unwrap_or_default().into();
+    let (router, document) = routes().split_for_parts();
+    let document: axum::body::Bytes = openapi::complete(&document).to_string().into();
     let document = get(move || async move { ([(header::CONTENT_TYPE, crate::api::JSON)], document) });
     let around = ServiceBuilder::new()
         .layer(from_fn_with_state(app.clone(), observe))

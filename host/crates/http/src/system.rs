@@ -64,7 +64,7 @@ fn health_now(app: &App) -> Health {
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(crate) async fn numbers(State(app): State<App>, _: Query<Nothing>) -> Result<Response, Refusal> {
     let reader = app.clone();
-    let text = app.limits.read(move || metrics::text(&reader)).await?;
+    let text = app.limits.blocking(move || metrics::text(&reader)).await?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response())
 }

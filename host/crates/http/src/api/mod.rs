@@ -19,9 +19,9 @@ pub use processors::{
     ProcessorList, ProcessorState, ProcessorStatus, ResetProcessor, StartAt, Task, TaskFailure, TaskState,
 };
 pub use records::{
-    Acknowledged, Acks, DeleteRecordsQuery, DeletedPartition, DeletedRecords, Done, KeyEncoding, NewRecord,
-    NewRecords, Placed, PlacedRun, ProduceEvent, ProduceQuery, Produced, ReadFrom, ReadQuery, Receipts,
-    Record, RecordHeader, RecordPage, ValueEncoding,
+    Acknowledged, Acks, Binary, DeleteRecordsQuery, DeletedPartition, DeletedRecords, Done, KeyEncoding,
+    NewRecord, NewRecords, Placed, PlacedRun, ProduceEvent, ProduceQuery, Produced, ReadFrom, ReadQuery,
+    Receipts, Record, RecordHeader, RecordPage, ValueEncoding,
 };
 pub use system::{Backup, Health, HealthStatus, Info, NewBackup};
 pub use topics::{AlterTopic, Config, ConfigSource, CreateTopic, Partition, Topic, TopicList, TopicSummary};

@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+/// Bytes as they are, in the document; never a body of JSON.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Binary(#[allow(dead_code, reason = "only its shape is used")] u8);
+
 /// How the bytes of a key or of a header are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]

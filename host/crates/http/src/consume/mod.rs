@@ -11,7 +11,7 @@ mod tail;
 mod watch;
 mod ws;
 
-use crate::api::{self, ReadQuery, RecordPage};
+use crate::api::{self, Binary, ReadQuery, RecordPage};
 use crate::app::App;
 use crate::error::Refusal;
 use crate::extract::{Name, Query, negotiate};
@@ -44,7 +44,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
     responses(
         (status = 200, description = "records", content(
             (RecordPage = "application/json"), (String = "application/x-ndjson"), (String = "text/event-stream"),
-            (Vec<u8> = "application/octet-stream"))),
+            (Binary = "application/octet-stream"))),
         (status = 101, description = "a WebSocket"),
         (status = 204, description = "no record, where raw bytes were asked for")))]
 pub(crate) async fn consume(

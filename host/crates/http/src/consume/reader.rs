@@ -48,7 +48,7 @@ impl Reader {
         let topic = app.topic(name)?;
         let (at, on, asked) = (app.clone(), Arc::clone(&topic), query.clone());
         let positions = if query.timestamp.is_some() {
-            app.limits.read(move || Positions::resolve(&at, &on, &asked)).await?
+            app.limits.blocking(move || Positions::resolve(&at, &on, &asked)).await?
         } else {
             Positions::resolve(&at, &on, &asked)?
         };
@@ -109,7 +109,7 @@ impl Reader {
             turn: self.turn,
             until: self.until.clone(),
         };
-        let step = self.app.limits.read(move || step.run(bytes_max).map(|()| step)).await?;
+        let step = self.app.limits.blocking(move || step.run(bytes_max).map(|()| step)).await?;
         (self.positions, self.left, self.turn) = (step.positions, step.left, step.turn);
         self.app.metrics.consumed(&self.topic.name, step.render.records(), step.render.len());
         Ok(step.render.into_bytes())

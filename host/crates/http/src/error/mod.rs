@@ -8,6 +8,7 @@ pub(crate) use code::Code;
 
 use crate::api::{PROBLEM_JSON, Problem};
 use crate::checkpoint::CheckpointError;
+use crate::produce::parse::ParseError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use potok_log::{
@@ -40,8 +41,8 @@ pub(crate) enum Refusal {
     Json(String),
     #[error("{0}")]
     Body(String),
-    #[error("{what} is no base64: {reason}")]
-    Base64 { what: &'static str, reason: String },
+    #[error(transparent)]
+    Parse(#[from] ParseError),
     #[error("the body is {found}, and {accepted} is taken here")]
     ContentType { found: String, accepted: &'static str },
     #[error("`Content-Encoding: {0}` is not known")]

@@ -4,6 +4,7 @@
 
 use super::{Code, Refusal};
 use crate::checkpoint::CheckpointError;
+use crate::produce::parse::ParseError;
 use potok_log::{
     AlterTopicError, AppendError, CommitError, ConfigError, CreateTopicError, DeleteRecordsError,
     DeleteTopicError, ReadError, StoreError,
@@ -32,9 +33,9 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         Refusal::Query(_) => say(Code::IllegalQuery, "Correct the query; /openapi.json has its parameters."),
         Refusal::Header(_) => say(Code::IllegalHeader, "Correct the header."),
         Refusal::Name(_) => say(Code::IllegalName, "Use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'."),
-        Refusal::Json(_) => say(Code::IllegalJson, "Send JSON (RFC 8259) in UTF-8."),
-        Refusal::Body(_) => say(Code::IllegalBody, "Correct the body; /openapi.json has its schema."),
-        Refusal::Base64 { .. } => say(Code::IllegalBase64, "Use RFC 4648, section 4, with padding."),
+        Refusal::Json(_) => illegal_json(),
+        Refusal::Body(_) => illegal_body(),
+        Refusal::Parse(error) => parse(error),
         Refusal::ContentType { accepted, .. } => content_type(accepted),
         Refusal::ContentEncoding(_) => {
             say(Code::UnsupportedEncoding, "Send it as it is, or as gzip or zstd.")
@@ -76,6 +77,22 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         Refusal::Deploy(error) => deploy(error),
         Refusal::Processor(error) => processor(error),
         Refusal::Checkpoint(error) => checkpoint(error),
+    }
+}
+
+fn illegal_json() -> Row {
+    say(Code::IllegalJson, "Send JSON (RFC 8259) in UTF-8.")
+}
+
+fn illegal_body() -> Row {
+    say(Code::IllegalBody, "Correct the body; /openapi.json has its schema.")
+}
+
+fn parse(error: &ParseError) -> Row {
+    match error {
+        ParseError::Json(_) => illegal_json(),
+        ParseError::Shape(_) | ParseError::Timestamp(_) => illegal_body(),
+        ParseError::Base64 { .. } => say(Code::IllegalBase64, "Use RFC 4648, section 4, with padding."),
     }
 }
 

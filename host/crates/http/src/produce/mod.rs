@@ -5,11 +5,13 @@
 mod batcher;
 mod form;
 mod lines;
-mod parse;
+pub(crate) mod parse;
 mod receipts;
 mod stream;
 
-use crate::api::{Acks, KeyEncoding, NewRecords, Placed, ProduceEvent, ProduceQuery, Produced, Receipts};
+use crate::api::{
+    Acks, Binary, KeyEncoding, NewRecords, Placed, ProduceEvent, ProduceQuery, Produced, Receipts,
+};
 use crate::app::{App, partition};
 use crate::body::BodyReader;
 use crate::error::Refusal;
@@ -19,13 +21,16 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use batcher::Batcher;
+use batcher::{Batcher, Filled};
 use form::Form;
+use parse::ParseError;
 use potok_log::Topic;
 use potok_types::{Timestamp, TopicName};
 use std::sync::Arc;
+
+/// Larger bodies are taken apart on a thread that may be busy: a MiB of JSON takes some milliseconds, in which other
+/// connections would wait.
+const INLINE_BYTES_MAX: usize = 256 * 1024;
 
 /// What holds for every record of a request.
 #[derive(Clone, Debug)]
@@ -50,7 +55,7 @@ struct Plan {
         (String = "application/x-ndjson"),
         (String = "application/vnd.potok.records+ndjson"),
         (String = "text/plain"),
-        (Vec<u8> = "application/octet-stream"))),
+        (Binary = "application/octet-stream"))),
     responses((status = 200, description = "written; streamed forms answer a line for each batch", content(
         (Produced = "application/json"), (ProduceEvent = "application/x-ndjson")))))]
 pub(crate) async fn produce(
@@ -61,12 +66,12 @@ pub(crate) async fn produce(
     body: Body,
 ) -> Result<Response, Refusal> {
     let form = Form::of(&headers)?;
-    let plan = plan(&app, &name, query, form)?;
+    let plan = Arc::new(plan(&app, &name, query, form)?);
     let mut body = BodyReader::new(body, app.settings.body_idle_timeout());
     if let Some(lines) = form.lines() {
         return stream::answer(app, plan, lines, body).await;
     }
-    let written = whole(&app, &plan, form, &mut body).await;
+    let written = whole(&app, plan, form, &mut body).await;
     if written.is_err() {
         body.discard().await;
     }
@@ -99,7 +104,7 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
         acks: acks(query.acks.unwrap_or_default()),
         key,
         partition: query.partition,
-        timestamp: query.timestamp.map(timestamp).transpose()?,
+        timestamp: query.timestamp.map(parse::timestamp).transpose()?,
         key_separator: query.key_separator,
         receipts: query.receipts.unwrap_or_default(),
     })
@@ -113,39 +118,43 @@ fn acks(asked: Acks) -> potok_log::Acks {
     }
 }
 
-fn decode_key(text: String, encoding: KeyEncoding, what: &'static str) -> Result<Vec<u8>, Refusal> {
+fn decode_key(text: String, encoding: KeyEncoding, what: &'static str) -> Result<Vec<u8>, ParseError> {
     match encoding {
         KeyEncoding::Text => Ok(text.into_bytes()),
-        KeyEncoding::Base64 => decode_base64(&text, what),
-    }
-}
-
-fn decode_base64(text: &str, what: &'static str) -> Result<Vec<u8>, Refusal> {
-    STANDARD.decode(text).map_err(|error| Refusal::Base64 { what, reason: error.to_string() })
-}
-
-fn timestamp(millis: i64) -> Result<Timestamp, Refusal> {
-    if millis < 0 {
-        Err(Refusal::Body(format!("timestamp {millis} lies before 1970")))
-    } else {
-        Ok(Timestamp(millis))
+        KeyEncoding::Base64 => parse::decode_base64(text.as_bytes(), what),
     }
 }
 
 /// Reads the whole body, then writes all its records or none.
-async fn whole(app: &App, plan: &Plan, form: Form, body: &mut BodyReader) -> Result<Produced, Refusal> {
+async fn whole(app: &App, plan: Arc<Plan>, form: Form, body: &mut BodyReader) -> Result<Produced, Refusal> {
     let held = body.all(&app.limits, app.settings.body_bytes_max).await?;
+    let bytes = held.bytes.len();
+    let filled = if bytes <= INLINE_BYTES_MAX {
+        fill(app, &plan, form, &held.bytes)?
+    } else {
+        let (app, plan) = (app.clone(), Arc::clone(&plan));
+        app.clone().limits.blocking(move || fill(&app, &plan, form, &held.bytes)).await?
+    };
+    app.metrics.produced(&plan.topic.name, filled.len(), bytes);
+    let records = filled.commit(app, &plan).await?.into_iter();
+    Ok(Produced { records: records.map(|(partition, offset)| Placed { partition, offset }).collect() })
+}
+
+fn fill(app: &App, plan: &Plan, form: Form, bytes: &[u8]) -> Result<Filled, Refusal> {
     let mut batcher = Batcher::new(app, plan);
     match form {
-        Form::Json => parse::each_value(&held.bytes, |value| batcher.push(&value))?,
-        Form::RecordsJson => parse::each_record(&held.bytes, |record| batcher.push(&record))?,
-        Form::Raw | Form::Ndjson | Form::RecordsNdjson | Form::Text => {
-            batcher.push(&parse::raw(&held.bytes))?
+        Form::Json => {
+            for (index, value) in parse::values(bytes)?.enumerate() {
+                batcher.push(&value).map_err(|refusal| refusal.at_record(index))?;
+            }
         }
+        Form::RecordsJson => {
+            for (index, record) in parse::records(bytes)?.enumerate() {
+                let pushed = record.map_err(Refusal::from).and_then(|record| batcher.push(&record));
+                pushed.map_err(|refusal| refusal.at_record(index))?;
+            }
+        }
+        Form::Raw | Form::Ndjson | Form::RecordsNdjson | Form::Text => batcher.push(&parse::raw(bytes))?,
     }
-    let filled = batcher.take()?;
-    app.metrics.produced(&plan.topic.name, filled.len(), held.bytes.len());
-    drop(held);
-    let records = filled.commit(app, plan).await?.into_iter();
-    Ok(Produced { records: records.map(|(partition, offset)| Placed { partition, offset }).collect() })
+    batcher.take()
 }

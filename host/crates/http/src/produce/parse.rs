@@ -1,27 +1,57 @@
 //! From bytes of a request to the parts of records, with no more copies than escapes ask for: a JSON value is checked once
-//! and goes into the log as the bytes that it was written with.
+//! and goes into the log as the bytes that it was written with. Knows nothing of topics, so that it can be fuzzed alone.
 
-use super::{decode_base64, timestamp};
 use crate::api::{KeyEncoding, ValueEncoding};
-use crate::error::Refusal;
-use crate::extract::parse;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use potok_types::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
+/// What is wrong with the words of a record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// No JSON.
+    #[error("{0}")]
+    Json(serde_json::Error),
+    /// JSON of another shape.
+    #[error("{0}")]
+    Shape(String),
+    /// No base64.
+    #[error("{what} is no base64: {reason}")]
+    Base64 {
+        /// Of what.
+        what: &'static str,
+        /// Why not.
+        reason: base64::DecodeError,
+    },
+    /// Before 1970.
+    #[error("timestamp {0} lies before 1970")]
+    Timestamp(i64),
+}
+
+impl From<serde_json::Error> for ParseError {
+    fn from(error: serde_json::Error) -> ParseError {
+        match error.classify() {
+            serde_json::error::Category::Data => ParseError::Shape(error.to_string()),
+            _ => ParseError::Json(error),
+        }
+    }
+}
+
 /// Name and value of a header.
-pub(super) type Header<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
+pub(crate) type Header<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
 
 /// A record on its way into a batch; what is absent is the request's to say.
 #[derive(Debug, Default)]
-pub(super) struct Parts<'a> {
-    pub(super) key: Option<Cow<'a, [u8]>>,
-    pub(super) value: Option<Cow<'a, [u8]>>,
-    pub(super) headers: Vec<Header<'a>>,
-    pub(super) timestamp: Option<Timestamp>,
-    pub(super) partition: Option<u32>,
+pub(crate) struct Parts<'a> {
+    pub(crate) key: Option<Cow<'a, [u8]>>,
+    pub(crate) value: Option<Cow<'a, [u8]>>,
+    pub(crate) headers: Vec<Header<'a>>,
+    pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) partition: Option<u32>,
 }
 
 /// A record with all its parts, as it is written.
@@ -65,12 +95,12 @@ struct WrittenAll<'a> {
 }
 
 /// The bytes as they are, as one record.
-pub(super) fn raw(bytes: &[u8]) -> Parts<'_> {
+pub(crate) fn raw(bytes: &[u8]) -> Parts<'_> {
     Parts { value: Some(Cow::Borrowed(bytes)), ..Parts::default() }
 }
 
 /// A line of text: what stands before the separator is the key.
-pub(super) fn text<'a>(line: &'a [u8], separator: Option<&str>) -> Parts<'a> {
+pub(crate) fn text<'a>(line: &'a [u8], separator: Option<&str>) -> Parts<'a> {
     let split = separator.and_then(|separator| {
         let at = find(line, separator.as_bytes())?;
         Some((&line[..at], &line[at + separator.len()..]))
@@ -88,8 +118,8 @@ fn find(within: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// One JSON value as a record; `null` is a tombstone.
-pub(super) fn value(bytes: &[u8]) -> Result<Parts<'_>, Refusal> {
-    Ok(of_value(parse(bytes)?))
+pub(crate) fn value(bytes: &[u8]) -> Result<Parts<'_>, ParseError> {
+    Ok(of_value(serde_json::from_slice(bytes)?))
 }
 
 fn of_value(value: &RawValue) -> Parts<'_> {
@@ -101,39 +131,27 @@ fn json_bytes(value: &RawValue) -> Option<Cow<'_, [u8]>> {
 }
 
 /// One record with all its parts.
-pub(super) fn record(bytes: &[u8]) -> Result<Parts<'_>, Refusal> {
-    of_written(parse(bytes)?)
+pub(crate) fn record(bytes: &[u8]) -> Result<Parts<'_>, ParseError> {
+    of_written(serde_json::from_slice(bytes)?)
 }
 
 /// Each value of a body: the elements of an array, or the one value there is.
-pub(super) fn each_value<'a>(
-    bytes: &'a [u8],
-    mut each: impl FnMut(Parts<'a>) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
+pub(crate) fn values(bytes: &[u8]) -> Result<impl Iterator<Item = Parts<'_>>, ParseError> {
     let array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    if !array {
-        return each(value(bytes)?);
-    }
-    let values: Vec<&RawValue> = parse(bytes)?;
-    let numbered = values.into_iter().enumerate();
-    numbered
-        .into_iter()
-        .try_for_each(|(index, value)| each(of_value(value)).map_err(|error| error.at_record(index)))
+    let values: Vec<&RawValue> =
+        if array { serde_json::from_slice(bytes)? } else { vec![serde_json::from_slice(bytes)?] };
+    Ok(values.into_iter().map(of_value))
 }
 
 /// Each record of a body of records.
-pub(super) fn each_record<'a>(
-    bytes: &'a [u8],
-    mut each: impl FnMut(Parts<'a>) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
-    let WrittenAll { records } = parse(bytes)?;
-    let mut numbered = records.into_iter().enumerate();
-    numbered.try_for_each(|(index, record)| {
-        of_written(record).and_then(&mut each).map_err(|error| error.at_record(index))
-    })
+pub(crate) fn records(
+    bytes: &[u8],
+) -> Result<impl Iterator<Item = Result<Parts<'_>, ParseError>>, ParseError> {
+    let WrittenAll { records } = serde_json::from_slice(bytes)?;
+    Ok(records.into_iter().map(of_written))
 }
 
-fn of_written(written: Written<'_>) -> Result<Parts<'_>, Refusal> {
+fn of_written(written: Written<'_>) -> Result<Parts<'_>, ParseError> {
     let key = encoded(written.key, written.key_encoding, "`key`")?;
     let value = match (written.value, written.value_encoding.unwrap_or_default()) {
         (None, _) => None,
@@ -157,7 +175,7 @@ fn encoded<'a>(
     written: Option<&'a RawValue>,
     encoding: Option<KeyEncoding>,
     what: &'static str,
-) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+) -> Result<Option<Cow<'a, [u8]>>, ParseError> {
     match (written, encoding.unwrap_or_default()) {
         (None, _) => Ok(None),
         (Some(text), KeyEncoding::Text) => text_bytes(text, what).map(Some),
@@ -166,24 +184,31 @@ fn encoded<'a>(
 }
 
 /// The bytes of a JSON string: those between the quotes, unless there are escapes.
-fn text_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, Refusal> {
+fn text_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, ParseError> {
     let inner = value.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inner {
         Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner.as_bytes())),
         Some(_) => {
-            let text: String = serde_json::from_str(value.get())
-                .map_err(|error| Refusal::Body(format!("{what}: {error}")))?;
+            let text: Result<String, _> = serde_json::from_str(value.get());
+            let text = text.map_err(|error| ParseError::Shape(format!("{what}: {error}")))?;
             Ok(Cow::Owned(text.into_bytes()))
         }
-        None => Err(Refusal::Body(format!("{what} is to be a JSON string"))),
+        None => Err(ParseError::Shape(format!("{what} is to be a JSON string"))),
     }
 }
 
-fn base64_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, Refusal> {
-    let text = text_bytes(value, what)?;
-    let text =
-        std::str::from_utf8(&text).map_err(|error| Refusal::Base64 { what, reason: error.to_string() })?;
-    decode_base64(text, what).map(Cow::Owned)
+fn base64_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8]>, ParseError> {
+    decode_base64(&text_bytes(value, what)?, what).map(Cow::Owned)
+}
+
+/// The bytes that a text of base64 stands for.
+pub(crate) fn decode_base64(text: &[u8], what: &'static str) -> Result<Vec<u8>, ParseError> {
+    STANDARD.decode(text).map_err(|reason| ParseError::Base64 { what, reason })
+}
+
+/// A moment of a client's.
+pub(crate) fn timestamp(millis: i64) -> Result<Timestamp, ParseError> {
+    if millis < 0 { Err(ParseError::Timestamp(millis)) } else { Ok(Timestamp(millis)) }
 }
 
 #[cfg(test)]
@@ -191,22 +216,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn values(body: &str) -> Vec<Option<String>> {
-        let mut seen = Vec::new();
-        each_value(body.as_bytes(), |parts| {
-            seen.push(parts.value.map(|bytes| String::from_utf8(bytes.into_owned()).unwrap()));
-            Ok(())
-        })
-        .unwrap();
-        seen
+    fn of(body: &str) -> Vec<Option<String>> {
+        let text = |parts: Parts<'_>| parts.value.map(|bytes| String::from_utf8(bytes.into_owned()).unwrap());
+        values(body.as_bytes()).unwrap().map(text).collect()
     }
 
     #[test]
     fn json_keeps_the_bytes_that_it_was_written_with() {
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(values(" {\"a\" : 1.50} "), vec![text("{\"a\" : 1.50}")]);
-        assert_eq!(values("[1e2, \"x\", null, [2]]"), vec![text("1e2"), text("\"x\""), None, text("[2]")]);
-        assert_eq!(values("[]"), Vec::<Option<String>>::new());
+        assert_eq!(of(" {\"a\" : 1.50} "), vec![text("{\"a\" : 1.50}")]);
+        assert_eq!(of("[1e2, \"x\", null, [2]]"), vec![text("1e2"), text("\"x\""), None, text("[2]")]);
+        assert_eq!(of("[]"), Vec::<Option<String>>::new());
     }
     #[test]
     fn a_record_with_all_its_parts_is_read() {
@@ -224,18 +244,18 @@ mod tests {
     }
     #[test]
     fn what_is_wrong_is_told_apart() {
-        assert!(matches!(value(b"{\"a\":"), Err(Refusal::Json(_))));
-        assert!(matches!(value(b"1 2"), Err(Refusal::Json(_))));
-        assert!(matches!(value(b"\"\xff\""), Err(Refusal::Json(_) | Refusal::Body(_))));
+        assert!(matches!(value(b"{\"a\":"), Err(ParseError::Json(_))));
+        assert!(matches!(value(b"1 2"), Err(ParseError::Json(_))));
+        assert!(matches!(value(b"\"\xff\""), Err(ParseError::Json(_) | ParseError::Shape(_))));
         assert!(
-            matches!(record(b"{\"kye\":1}"), Err(Refusal::Body(text)) if text.contains("unknown field `kye`"))
+            matches!(record(b"{\"kye\":1}"), Err(ParseError::Shape(text)) if text.contains("unknown field `kye`"))
         );
-        assert!(matches!(record(b"{\"key\":1}"), Err(Refusal::Body(_))));
+        assert!(matches!(record(b"{\"key\":1}"), Err(ParseError::Shape(_))));
         assert!(matches!(
             record(b"{\"key\":\"?\",\"key_encoding\":\"base64\"}"),
-            Err(Refusal::Base64 { .. })
+            Err(ParseError::Base64 { .. })
         ));
-        assert!(matches!(record(b"{\"timestamp\":-1}"), Err(Refusal::Body(_))));
+        assert!(matches!(record(b"{\"timestamp\":-1}"), Err(ParseError::Timestamp(-1))));
     }
     #[test]
     fn a_deeply_nested_value_takes_no_stack() {

@@ -7,7 +7,7 @@ use super::Plan;
 use super::batcher::{Batcher, Filled};
 use super::form::LineForm;
 use super::lines::Lines;
-use super::parse::{self, Parts};
+use super::parse::{self, ParseError, Parts};
 use super::receipts::{Answer, Event, Left, line};
 use crate::api::{NDJSON, ProduceEvent};
 use crate::app::App;
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 /// Bytes of records that are sent to the log at once. One such lot is filled while another is written.
 const LOT_BYTES: usize = 512 * 1024;
@@ -33,7 +34,7 @@ const LINE_SLACK: usize = 64 * 1024;
 /// the problem alone.
 pub(super) async fn answer(
     app: App,
-    plan: Plan,
+    plan: Arc<Plan>,
     form: LineForm,
     body: BodyReader,
 ) -> Result<Response, Refusal> {
@@ -58,7 +59,7 @@ pub(super) async fn answer(
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(all)).into_response())
 }
 
-async fn run(app: App, plan: Plan, form: LineForm, body: BodyReader, answer: Answer, room: Room) {
+async fn run(app: App, plan: Arc<Plan>, form: LineForm, body: BodyReader, answer: Answer, room: Room) {
     let _room = room;
     let mut write = Write {
         line_len_max: plan
@@ -211,7 +212,7 @@ impl Write<'_> {
             let parts = match parts(self.form, line, self.plan) {
                 Ok(Some(parts)) => parts,
                 Ok(None) => continue,
-                Err(refusal) => return Err(refusal.at_line(number)),
+                Err(error) => return Err(Refusal::from(error).at_line(number)),
             };
             self.batcher.push(&parts).map_err(|refusal| refusal.at_line(number))?;
             self.numbers.push(number);
@@ -246,7 +247,7 @@ impl Write<'_> {
 }
 
 /// The record of a line; none for an empty line, except of text.
-fn parts<'a>(form: LineForm, line: &'a [u8], plan: &Plan) -> Result<Option<Parts<'a>>, Refusal> {
+fn parts<'a>(form: LineForm, line: &'a [u8], plan: &Plan) -> Result<Option<Parts<'a>>, ParseError> {
     if form != LineForm::Text && line.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
