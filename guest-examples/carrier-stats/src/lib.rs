@@ -162,4 +162,42 @@ mod tests {
         assert!(harness.refused()[0].reason.starts_with("the record's key is not its carrier"));
         assert!(harness.state("stats").is_empty() && harness.sent().is_empty());
     }
+    /// The same numbers by another way: columns of the lines, and no state.
+    fn counted(lines: &[String], carrier: &str) -> (usize, usize, i64, i64) {
+        let columns = lines.iter().map(|line| line.split(',').collect::<Vec<_>>());
+        let of_carrier: Vec<_> = columns.filter(|columns| columns[9] == carrier).collect();
+        let delays: Vec<i64> = of_carrier.iter().filter_map(|columns| columns[5].parse().ok()).collect();
+        (
+            of_carrier.len(),
+            of_carrier.len() - delays.len(),
+            delays.iter().sum(),
+            delays.iter().copied().max().unwrap_or(i64::MIN),
+        )
+    }
+    #[test]
+    fn january_s_numbers_are_those_of_the_file() {
+        let lines = lines::january::flights();
+        let mut harness = Harness::<CarrierStats>::new("{}");
+        for batch in lines.chunks(997) {
+            harness.send_all(
+                batch.iter().map(|line| TestRecord::new(line).key(line.split(',').nth(9).unwrap())),
+            );
+        }
+        let newest: std::collections::BTreeMap<String, serde_json::Value> =
+            harness.take().iter().map(|one| (one.key_str().to_owned(), one.json())).collect();
+        assert_eq!((newest.len(), harness.refused().len()), (16, 0));
+        for (carrier, report) in &newest {
+            let (flights, cancelled, sum, worst) = counted(&lines, carrier);
+            let expect = serde_json::json!([flights, cancelled, sum, worst]);
+            let fields = ["flights", "cancelled", "delay_sum_minutes", "worst_delay_minutes"]
+                .map(|field| report[field].clone());
+            assert_eq!(serde_json::json!(fields), expect, "{carrier}");
+        }
+        let total = |field: &str| newest.values().filter_map(|report| report[field].as_u64()).sum::<u64>();
+        assert_eq!((total("flights"), total("cancelled")), (27_004, 521));
+        assert_eq!(
+            (&newest["UA"]["mean_delay_minutes"], newest["UA"]["departed"].as_u64()),
+            (&serde_json::json!(8.33), Some(4605))
+        );
+    }
 }

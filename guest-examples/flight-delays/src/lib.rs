@@ -140,4 +140,10 @@ mod tests {
         assert!(include_str!("lib.rs").contains(shown), "copy this module into sdk/rust/README.md again");
         assert!(shown.contains("potok_sdk::processor!(FlightDelays);"));
     }
+    #[test]
+    fn january_has_3350_late_departures() {
+        let mut harness = Harness::<FlightDelays>::new("{}");
+        harness.send_all(lines::january::flights());
+        assert_eq!((harness.sent().len(), harness.refused().len()), (3350, 0));
+    }
 }

@@ -96,3 +96,48 @@ fn records_under_another_key_are_refused() {
     assert_eq!(harness.refused().len(), 3);
     assert!(harness.state("weather").is_empty() && harness.state("waiting").is_empty());
 }
+
+/// The latest reading at or before an hour, by looking at all of them.
+fn reading_of(airport: &str, hour: &str, weather: &[String]) -> String {
+    let columns = weather.iter().map(|line| line.split(',').collect::<Vec<_>>());
+    columns
+        .filter(|columns| columns[0] == airport && columns[14] <= hour)
+        .map(|columns| columns[14].to_owned())
+        .max()
+        .unwrap()
+}
+#[test]
+fn january_s_flights_all_have_their_weather_whichever_input_runs_ahead() {
+    let (flights, weather) = (lines::january::flights(), lines::january::weather());
+    let keyed =
+        |line: &String, column: usize| TestRecord::new(line).key(line.split(',').nth(column).unwrap());
+    let (mut ahead, mut behind) = (new(), new());
+    ahead.send_all(weather.iter().map(|line| keyed(line, 0).input(1)));
+    for batch in flights.chunks(1000) {
+        ahead.send_all(batch.iter().map(|line| keyed(line, 12)));
+        behind.send_all(batch.iter().map(|line| keyed(line, 12)));
+    }
+    assert_eq!((ahead.sent().len(), behind.sent().len()), (27_004, 0));
+    behind.send_all(weather.iter().map(|line| keyed(line, 0).input(1)));
+    let sorted = |mut harness: Harness<FlightWeather>| {
+        assert!(
+            harness.refused().is_empty()
+                && harness.state("waiting").is_empty()
+                && harness.timers().is_empty()
+        );
+        let mut values: Vec<String> = harness.take().iter().map(|one| one.value_str().to_owned()).collect();
+        values.sort();
+        values
+    };
+    let (ahead, behind) = (sorted(ahead), sorted(behind));
+    assert!(ahead == behind && ahead.len() == 27_004);
+    for value in ahead.iter().step_by(97) {
+        let joined: serde_json::Value = serde_json::from_str(value).unwrap();
+        let scheduled = joined["scheduled"].as_str().unwrap();
+        let hour = format!("{}:00:00Z", &scheduled[..13]);
+        assert_eq!(
+            joined["weather"]["observed"],
+            reading_of(joined["origin"].as_str().unwrap(), &hour, &weather)
+        );
+    }
+}

@@ -3,6 +3,8 @@
 //! Invariant: nothing is guessed: `NA` is `None` where the file may have it, and an error everywhere else.
 
 mod flight;
+#[cfg(feature = "january")]
+pub mod january;
 mod weather;
 
 pub use flight::Flight;

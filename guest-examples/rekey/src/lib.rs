@@ -160,4 +160,11 @@ mod tests {
         assert_eq!(reason(r#"{"column": 3, "columns": 2}"#), "`column` must lie between 1 and `columns`");
         assert_eq!(reason("{}"), "the configuration does not fit: missing field `column`");
     }
+    #[test]
+    fn january_s_flights_go_to_three_airports() {
+        let mut harness = Harness::<Rekey>::new(r#"{"column": 13, "columns": 19}"#);
+        harness.send_all(lines::january::flights());
+        let of = |airport: &str| harness.sent().iter().filter(|one| one.key_str() == airport).count();
+        assert_eq!((of("EWR"), of("JFK"), of("LGA"), harness.refused().len()), (9893, 9161, 7950, 0));
+    }
 }

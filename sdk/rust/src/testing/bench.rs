@@ -63,15 +63,30 @@ impl Bench {
     }
     pub(crate) fn scan(&mut self, store: usize, range: &Range, limit: u32) -> Page {
         self.state_calls += 1;
-        let entries = self.stores[store].view(self.now);
         let start = range.start.clone().map_or(Bound::Unbounded, Bound::Included);
         let end = range.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
         if matches!((&range.start, &range.end), (Some(start), Some(end)) if start >= end) {
             return Page::default();
         }
-        let within = entries.range((start, end));
-        let mut wanted: Vec<_> = if range.backwards { within.rev().collect() } else { within.collect() };
+        // no more than a page of each side can be in the page
         let limit = limit as usize;
+        let store = &self.stores[store];
+        let untouched = |(key, (_, at)): &(&Vec<u8>, &(Vec<u8>, Timestamp))| {
+            store.lives(*at, self.now) && !store.pending.contains_key(*key)
+        };
+        let stored = store.entries.range((start.clone(), end.clone())).filter(untouched);
+        let stored = stored.map(|(key, (value, _))| (key, value));
+        let written =
+            store.pending.range((start, end)).filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        let mut wanted: Vec<_> = if range.backwards {
+            stored.rev().take(limit + 1).chain(written.rev().take(limit + 1)).collect()
+        } else {
+            stored.take(limit + 1).chain(written.take(limit + 1)).collect()
+        };
+        wanted.sort();
+        if range.backwards {
+            wanted.reverse();
+        }
         let more = wanted.len() > limit;
         wanted.truncate(limit);
         Page {
