@@ -10,6 +10,9 @@ use bytes::Bytes;
 use potok_types::Column;
 use rocksdb::{DBRawIterator, ReadOptions};
 
+/// Keys read in one call: RocksDB works through a batch at once, and holds on to its values meanwhile.
+const GET_MAX: usize = 1024;
+
 /// Encodes what a unit does to state: whole stores first, then its changes in order. Runs on the caller's thread.
 pub(super) fn encode(ids: FamilyIds, clears: &[StateStore], changes: &[StateChange], to: &mut Ops) {
     for store in clears {
@@ -45,15 +48,24 @@ fn encode_change(ids: FamilyIds, change: &StateChange, to: &mut Ops) {
 
 /// One value for each key, null where there is none.
 pub(super) fn get(store: &Store, of: StateStore, keys: &Column) -> Result<Column, StoreError> {
-    let family = store.family(Family::State);
+    let prefix = keys::prefix(of);
     let mut values = Column::default();
-    let mut key = keys::prefix(of).to_vec();
-    for item in keys.iter() {
-        key.truncate(keys::PREFIX_LEN);
-        key.extend_from_slice(item.unwrap_or_default());
-        let value =
-            store.db().get_pinned_cf(family, &key).map_err(|error| failure(Family::State.name(), &error))?;
-        values.push(value.as_deref());
+    let mut arena = Vec::new();
+    let mut ends = Vec::with_capacity(GET_MAX);
+    let mut items = keys.iter();
+    while items.len() > 0 {
+        arena.clear();
+        ends.clear();
+        for item in items.by_ref().take(GET_MAX) {
+            arena.extend_from_slice(&prefix);
+            arena.extend_from_slice(item.unwrap_or_default());
+            ends.push(arena.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let full = starts.zip(&ends).map(|(start, end)| &arena[start..*end]);
+        for value in store.db().batched_multi_get_cf(store.family(Family::State), full, false) {
+            values.push(value.map_err(|error| failure(Family::State.name(), &error))?.as_deref());
+        }
     }
     Ok(values)
 }
