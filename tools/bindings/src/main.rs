@@ -1,6 +1,6 @@
 //! Writes the SDK's raw bindings from the WIT, so that a plugin's author compiles no binding generator.
 //! In: `wit/potok.wit`. Out: `sdk/rust/src/bindings.rs` and the SDK's copy of the WIT, `sdk/rust/wit/potok.wit`; with `--check`
-//! nothing is written and a difference is an error. Invariant: both follow from the WIT alone.
+//! nothing is written and a difference is an error, as in this crate's test. Invariant: both follow from the WIT alone.
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const WORLD: &str = "processor-plugin";
 const HEADER: &str = "\
 //! Raw bindings of world `processor-plugin`: what the canonical ABI asks for, and nothing else.
 //! In: `wit/potok.wit`. Out: this file, by `cargo run -p bindings` in `guest-examples/`. Not edited by hand.
-//! Invariant: it follows from the WIT, which `tools/build-guests.sh` checks. `wasm.rs` gives it the SDK's types.
+//! Invariant: it follows from the WIT, as a test of that crate says. `host/wasm.rs` and `component.rs` give it the SDK's types.
 ";
 
 fn main() -> Result<()> {
@@ -21,6 +21,10 @@ fn main() -> Result<()> {
         Some("--check") => true,
         Some(other) => bail!("unknown argument {other:?}; usage: bindings [--check]"),
     };
+    settle_all(check)
+}
+
+fn settle_all(check: bool) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let wit = root.join("wit/potok.wit");
     let text = std::fs::read_to_string(&wit).with_context(|| format!("reading {}", wit.display()))?;
@@ -63,4 +67,14 @@ fn settle(check: bool, path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     println!("wrote {}", path.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_sdk_follows_from_the_wit() {
+        if let Err(error) = super::settle_all(true) {
+            panic!("{error}");
+        }
+    }
 }
