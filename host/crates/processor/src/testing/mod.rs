@@ -47,9 +47,13 @@ impl Bench {
         clock: Arc<dyn Clock>,
         guests: Arc<NativeGuests>,
     ) -> Bench {
-        let threads = GuestThreads::current(VirtualTime::current());
-        let room =
-            Processors::with_guests(settings, log.clone(), guests.clone(), clock.clone(), threads).unwrap();
+        // a log that fails now and then may not let it open at once
+        let open = || {
+            let threads = GuestThreads::current(VirtualTime::current());
+            Processors::with_guests(settings.clone(), log.clone(), guests.clone(), clock.clone(), threads)
+                .ok()
+        };
+        let room = (0..100).find_map(|_| open()).unwrap();
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let (room, stop) = (room.clone(), stop.clone());
@@ -78,17 +82,9 @@ impl Bench {
         let topic = self.log.topic(&topic.parse().unwrap()).unwrap();
         topic.partition(PartitionIndex(partition)).unwrap()
     }
-    /// Appends one batch of records `(timestamp, key, value)`; a key `-` is none.
+    /// As [`produce`], to this bench's log.
     pub(crate) async fn produce(&self, topic: &str, partition: u32, records: &[(i64, &str, &str)]) {
-        let mut batch = BatchBuilder::new(Compression::None);
-        for (at, key, value) in records {
-            let key = (*key != "-").then_some(key.as_bytes());
-            batch.push(Timestamp(*at), key, Some(value.as_bytes()), std::iter::empty());
-        }
-        let append = Append { to: self.at(topic, partition), batch: batch.build().unwrap().unwrap() };
-        for result in self.log.append(vec![append], Acks::Written).await {
-            result.unwrap();
-        }
+        produce(&*self.log, topic, partition, records).await;
     }
     /// All records of a partition as `key=value`.
     pub(crate) fn read(&self, topic: &str, partition: u32) -> Vec<String> {
@@ -164,6 +160,21 @@ impl Bench {
             sleep(Duration::from_millis(10)).await;
         }
         panic!("it goes on: {:?}", self.room.status(name));
+    }
+}
+
+/// Appends one batch of records `(timestamp, key, value)`; a key `-` is none.
+pub(crate) async fn produce(log: &dyn Log, topic: &str, partition: u32, records: &[(i64, &str, &str)]) {
+    let mut batch = BatchBuilder::new(Compression::None);
+    for (at, key, value) in records {
+        let key = (*key != "-").then_some(key.as_bytes());
+        batch.push(Timestamp(*at), key, Some(value.as_bytes()), std::iter::empty());
+    }
+    let topic = log.topic(&topic.parse().unwrap()).unwrap();
+    let to = topic.partition(PartitionIndex(partition)).unwrap();
+    let append = Append { to, batch: batch.build().unwrap().unwrap() };
+    for result in log.append(vec![append], Acks::Written).await {
+        result.unwrap();
     }
 }
 

@@ -4,5 +4,6 @@ mod failures;
 mod guests;
 mod inputs;
 mod lifecycle;
+mod simulation;
 mod state;
 mod timers;
