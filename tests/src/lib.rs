@@ -9,3 +9,5 @@ pub mod guests;
 mod house_rules;
 #[cfg(test)]
 mod licences;
+#[cfg(test)]
+mod one_build;

@@ -1,4 +1,5 @@
 //! Every end-to-end test, one module a subject: one binary, so that RocksDB and Wasmtime are linked once.
 //! A new subject is a new file beside this one and a line here.
 
+mod documents;
 mod five_languages;

@@ -100,7 +100,7 @@ fn soak_calls() -> u64 {
 }
 
 /// Both modes in turn, every answer checked. Returns the memory after a tenth of the calls.
-async fn soak(filter: &mut Running<'_>, count: &mut Running<'_>, calls: u64) -> usize {
+async fn soak<'a>(filter: &mut Running<'a>, count: &mut Running<'a>, calls: u64) -> usize {
     let (mut batches, mut model) = (Batches::from_seed(0xf11e), Model::default());
     let mut early = 0;
     for call in 0..calls {
