@@ -17,7 +17,11 @@ const SERVER_DEFAULT: &str = "http://127.0.0.1:8080";
 /// Read when no other file is named.
 const FILE_DEFAULT: &str = "potok.toml";
 /// Variables of the project's own tools: they begin as settings do, and are none.
-const FOREIGN_VARIABLES: [&str; 3] = ["config_file", "rust_wasm", "version"];
+const FOREIGN_VARIABLES: [&str; 5] = ["config_file", "fuzz_seeds", "rust_wasm", "soak_calls", "version"];
+/// Follows from `data`, so nobody may set it.
+const LOG_DIR: &str = "log.dir";
+/// Name of the layer that nobody wrote.
+const DEFAULT_LAYER: &str = "default";
 /// Settings that are counted, never shown.
 const SECRETS: &str = "secrets";
 /// Less alike than this (Jaro-Winkler, 0 to 1) a known key is no help as a guess.
@@ -35,6 +39,14 @@ pub struct Settings {
     pub log_level: String,
     /// How it says it.
     pub log_format: LogFormat,
+    /// The log.
+    pub log: potok_log::Settings,
+    /// Modules and their engine.
+    pub plugin: potok_plugin::Settings,
+    /// Tasks.
+    pub processor: potok_processor::Settings,
+    /// The HTTP server.
+    pub http: potok_http::Settings,
 }
 
 /// Form of the process's own log lines on stderr.
@@ -55,6 +67,10 @@ impl Default for Settings {
             server: SERVER_DEFAULT.to_owned(),
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
+            log: potok_log::Settings::default(),
+            plugin: potok_plugin::Settings::default(),
+            processor: potok_processor::Settings::default(),
+            http: potok_http::Settings::default(),
         }
     }
 }
@@ -97,16 +113,24 @@ pub fn load(file: Option<&Path>, flags: Flags) -> Result<Loaded, Failure> {
         Some(named) if !named.is_file() => {
             return Err(Failure::usage(format!("no settings file {}", named.display())));
         }
-        Some(named) => named.to_owned(),
-        None => PathBuf::from(FILE_DEFAULT),
+        Some(named) => Some(named.to_owned()),
+        None => Some(PathBuf::from(FILE_DEFAULT)).filter(|default| default.is_file()),
     };
+    let file = file.map_or_else(|| Toml::string(""), Toml::file_exact);
     let environment = Env::prefixed("POTOK_").ignore(&FOREIGN_VARIABLES).split("__");
     let figment = Figment::from(Serialized::defaults(Settings::default()))
-        .merge(WithUnits(Toml::file_exact(file)))
+        .merge(WithUnits(file))
         .merge(WithUnits(environment))
         .merge(Serialized::defaults(flags));
     let settings = figment.extract::<Settings>().map_err(|error| refusal(&error))?;
-    Ok(Loaded { settings, figment })
+    let loaded = Loaded { settings, figment };
+    match loaded.figment.find_metadata(LOG_DIR).map(layer) {
+        Some(layer) if layer != DEFAULT_LAYER => Err(Failure::usage(format!(
+            "setting {LOG_DIR} in {layer} would do nothing: the log lies in the data folder"
+        ))
+        .remedy("set data instead")),
+        _ => Ok(loaded),
+    }
 }
 
 /// Where the commands find the server.
@@ -124,8 +148,10 @@ impl Loaded {
         for (name, value) in &all {
             match value.as_dict() {
                 Some(section) => {
-                    let leaves =
-                        section.iter().map(|(key, value)| self.leaf(&format!("{name}.{key}"), key, value));
+                    let leaves = section.iter().map(|(key, value)| (format!("{name}.{key}"), key, value));
+                    let leaves = leaves
+                        .filter(|(path, ..)| path != LOG_DIR)
+                        .map(|(path, key, value)| self.leaf(&path, key, value));
                     sections.push(format!("[{name}] {}", leaves.collect::<Vec<_>>().join(" ")));
                 }
                 None => top.push(self.leaf(name, name, value)),
@@ -141,7 +167,7 @@ impl Loaded {
             None => serde_json::to_string(value).unwrap_or_default(),
         };
         match self.figment.find_metadata(path).map(layer) {
-            Some(layer) if layer != "default" => format!("{name}={text} ({layer})"),
+            Some(layer) if layer != DEFAULT_LAYER => format!("{name}={text} ({layer})"),
             _ => format!("{name}={text}"),
         }
     }
@@ -152,7 +178,7 @@ fn layer(metadata: &Metadata) -> String {
     match &metadata.source {
         Some(Source::File(path)) => path.display().to_string(),
         _ if metadata.name.contains("environment") => "environment".to_owned(),
-        Some(Source::Code(_)) if metadata.name.contains("Settings") => "default".to_owned(),
+        Some(Source::Code(_)) if metadata.name.contains("Settings") => DEFAULT_LAYER.to_owned(),
         _ if metadata.name.contains("Flags") => "flag".to_owned(),
         _ => metadata.name.to_string(),
     }
@@ -272,7 +298,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     let (whole, tenths) = number.split_once('.')?;
     let (whole, tenths) =
         (whole.parse::<u64>().ok()?, (tenths.len() == 1).then(|| tenths.parse::<u64>().ok()).flatten()?);
-    whole.checked_mul(scale)?.checked_add(scale / 10 * tenths)
+    whole.checked_mul(scale)?.checked_add(scale.checked_mul(tenths)? / 10)
 }
 
 fn with_unit(name: &str, number: i128) -> String {
@@ -288,5 +314,78 @@ fn with_unit(name: &str, number: i128) -> String {
             humantime::format_duration(std::time::Duration::from_secs(s)).to_string().replace(' ', "")
         }
         _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_file(text: &str) -> Result<Loaded, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("potok.toml");
+        std::fs::write(&file, text).unwrap();
+        load(Some(&file), Flags::default())
+    }
+
+    #[test]
+    fn values_carry_units_and_later_layers_win() {
+        let loaded =
+            from_file("data = 'here'\n[log]\ncache_bytes_max = '1.5 MiB'\nmaintenance_interval_ms = '2s'\n")
+                .unwrap();
+        assert_eq!(loaded.settings.log.cache_bytes_max, 3 << 19);
+        assert_eq!(loaded.settings.log.maintenance_interval_ms, 2_000);
+        let lines = loaded.lines().join("\n");
+        assert!(lines.contains("cache_bytes_max=1.5MiB (") && lines.contains("potok.toml)"), "{lines}");
+        assert!(lines.contains("queue_bytes_max=64MiB ") && !lines.contains("dir="), "{lines}");
+    }
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest() {
+        let failure = from_file("[log]\ncahce_bytes_max = 1\n").unwrap_err();
+        assert_eq!(failure.exit, crate::exit::Exit::Usage);
+        assert!(
+            failure.what.contains("log.cahce_bytes_max") && failure.what.contains("potok.toml"),
+            "{failure:?}"
+        );
+        assert_eq!(failure.remedy.as_deref(), Some("did you mean log.cache_bytes_max?"));
+        let failure = from_file("daat = 'x'\n").unwrap_err();
+        assert_eq!(failure.remedy.as_deref(), Some("did you mean data?"));
+    }
+    #[test]
+    fn a_wrong_value_is_named_with_its_place() {
+        for text in
+            ["[http]\nlisten = 5\n", "[log]\ncache_bytes_max = 'many'\n", "log_format = 'xml'\n", "[log\n"]
+        {
+            let failure = from_file(text).unwrap_err();
+            assert_eq!(failure.exit, crate::exit::Exit::Usage, "{failure:?}");
+            assert!(failure.what.contains("potok.toml"), "{failure:?}");
+        }
+        assert!(from_file("[log]\ndir = 'elsewhere'\n").unwrap_err().what.contains("log.dir"));
+    }
+    #[test]
+    fn secrets_are_counted_not_shown() {
+        let loaded = from_file("[processor.secrets]\napi_key_bytes = 'hush'\n").unwrap();
+        assert_eq!(loaded.settings.processor.secrets.len(), 1);
+        let lines = loaded.lines().join("\n");
+        assert!(!lines.contains("hush") && lines.contains("secrets=1"), "{lines}");
+    }
+    #[test]
+    fn sizes_are_read_or_refused() {
+        let read =
+            ["64MiB", "2 gib", "1.5k", "10", "3 MB", "", "MiB", "1.55KiB", "-1", "99999999999999999999"]
+                .map(parse_bytes);
+        let expect = [
+            Some(64 << 20),
+            Some(2 << 30),
+            Some(1_536),
+            Some(10),
+            Some(3_000_000),
+            None,
+            None,
+            None,
+            None,
+            None,
+        ];
+        assert_eq!(read, expect);
     }
 }

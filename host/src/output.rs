@@ -75,6 +75,11 @@ fn colors_allowed() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Whether what goes to stderr may have colours.
+pub fn stderr_has_colors() -> bool {
+    io::stderr().is_terminal() && colors_allowed()
+}
+
 /// Prints why a command failed: sentence and remedy, or a JSON object for programs.
 pub fn show_failure(format: Format, failure: &Failure) {
     let text = match format {
@@ -82,7 +87,7 @@ pub fn show_failure(format: Format, failure: &Failure) {
             "code": failure.code, "detail": failure.what, "remedy": failure.remedy, "exit": failure.exit as u8,
         }})
         .to_string(),
-        Format::Human => human_failure(failure, io::stderr().is_terminal() && colors_allowed()),
+        Format::Human => human_failure(failure, stderr_has_colors()),
     };
     note(&text);
 }
@@ -137,10 +142,25 @@ impl Page {
         }
         self
     }
+    /// And a table below its name; without rows both share a line.
+    #[must_use]
+    pub fn and_table_named(
+        self,
+        name: &str,
+        heads: &[&'static str],
+        rows: Vec<Vec<String>>,
+        empty: &str,
+    ) -> Page {
+        match rows.is_empty() {
+            true => self.and_line(format!("{name}: {empty}")),
+            false => self.and_line(format!("{name}:")).and_table(heads, rows, empty),
+        }
+    }
     fn render(&self, output: Output) -> String {
         let mut text = String::new();
         for (i, part) in self.parts.iter().enumerate() {
-            if i > 0 && !matches!(part, Part::Line(_)) {
+            let below_its_name = text.ends_with(":\n");
+            if i > 0 && !matches!(part, Part::Line(_)) && !below_its_name {
                 text.push('\n');
             }
             match part {

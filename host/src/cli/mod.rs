@@ -10,6 +10,7 @@ mod module;
 mod plugin;
 mod processor;
 mod produce;
+mod records;
 mod serve;
 mod topic;
 mod values;
@@ -65,6 +66,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server
+    Serve(serve::Serve),
     /// Create, list, describe, alter and delete topics
     #[command(subcommand)]
     Topic(topic::Topic),
@@ -81,6 +84,9 @@ enum Command {
     /// Deploy modules as processors, and look after them
     #[command(subcommand)]
     Processor(processor::Processor),
+    /// Write, build and try a plugin of your own
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
     /// Copy a running server's data
     #[command(subcommand)]
     Backup(backup::Backup),
@@ -140,7 +146,9 @@ impl Cli {
     fn run(self) -> Result<(), Failure> {
         let global = self.global;
         match self.command {
+            Command::Serve(command) => command.run(global.config_file),
             Command::Completions(command) => command.run(),
+            Command::Plugin(command) => command.run(),
             Command::Topic(command) => with_server(&global, async |client| command.run(client).await),
             Command::Produce(command) => with_server(&global, async |client| command.run(client).await),
             Command::Consume(command) => with_server(&global, async |client| command.run(client).await),

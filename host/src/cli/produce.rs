@@ -3,6 +3,7 @@
 //! What the server acknowledged is counted and said, also when the rest failed.
 
 use super::OutputArg;
+use super::values::LineFormat;
 use crate::client::{Client, failure_of};
 use crate::exit::{Exit, Failure};
 use crate::output::{Page, bytes, counted, thousands};
@@ -56,17 +57,6 @@ pub(super) struct Produce {
     acks: AcksArg,
     #[command(flatten)]
     output: OutputArg,
-}
-
-/// What a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum LineFormat {
-    /// The value, as it stands
-    Text,
-    /// The value, as JSON
-    Json,
-    /// A record as `consume --output json` prints it: key, value, headers, timestamp
-    Records,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,1 +1,117 @@
-//! tmp
+//! `potok serve`: runs the host until it is told to stop.
+//! In come settings and signals, out go a line that says where it listens, log lines on stderr, and an exit code. The first signal stops it
+//! in order, the second at once: what was acknowledged is on disk either way.
+
+use super::OutputArg;
+use crate::app::App;
+use crate::config::{self, Flags, HttpFlags, LogFormat, Settings};
+use crate::exit::{Exit, Failure};
+use crate::output::{Page, note};
+use clap::Args;
+use potok_types::SystemClock;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// As a shell reports a process that ended by SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// Runs the server.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    potok serve --data ./potok-data\n  \
+    potok serve --data /var/lib/potok --http 0.0.0.0:8080\n  \
+    POTOK_LOG__CACHE_BYTES_MAX=256MiB potok serve --data ./potok-data\n\n\
+    Ctrl-C or SIGTERM stops it in order; a second one at once.")]
+pub(super) struct Serve {
+    /// The folder with all that is kept; it is made when it is not there
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address to listen on; anybody who reaches it may do anything [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// How much it says of itself: error, warn, info, debug, trace, or filters such as info,potok_log=debug
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Serve {
+    pub(super) fn run(self, config_file: Option<PathBuf>) -> Result<(), Failure> {
+        let flags = Flags {
+            data: self.data,
+            log_level: self.log_level,
+            http: self.http.map(|listen| HttpFlags { listen: listen.to_string() }),
+            ..Flags::default()
+        };
+        let loaded = config::load(config_file.as_deref(), flags)?;
+        start_logging(&loaded.settings)?;
+        for line in loaded.lines() {
+            tracing::info!("settings {line}");
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("potok").build();
+        let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+        runtime.block_on(serve(loaded.settings, self.output))
+    }
+}
+
+async fn serve(settings: Settings, output: OutputArg) -> Result<(), Failure> {
+    let stop = stop_on_signals()?;
+    let data = settings.data.clone().unwrap_or_default();
+    let app = App::open(settings, SystemClock::shared()).await?;
+    let server = format!("http://{}", app.address());
+    let started = serde_json::json!({ "server": server, "data": data, "pid": std::process::id() });
+    output.open().show(&started, |_| {
+        let elsewhere =
+            if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
+        Page::line(format!("potok listens on {server}, its data is in {}", data.display()))
+            .and_line(format!("try: potok topic create hello --partitions 1{elsewhere}"))
+            .and_line(format!("     echo world | potok produce hello{elsewhere}"))
+            .and_line(format!("     potok consume hello --from-beginning{elsewhere}"))
+    })?;
+    if !app.address().ip().is_loopback() {
+        tracing::warn!(address = %app.address(), "anybody who reaches this address may do anything: there is no log-in yet");
+    }
+    app.run(stop).await
+}
+
+/// A token that the first SIGINT or SIGTERM cancels; the second ends the process.
+fn stop_on_signals() -> Result<CancellationToken, Failure> {
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        either(&mut interrupt, &mut terminate).await;
+        note("stopping; once more to stop at once");
+        token.cancel();
+        either(&mut interrupt, &mut terminate).await;
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(stop)
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The process's own log, on stderr.
+fn start_logging(settings: &Settings) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&settings.log_level).map_err(|error| {
+        Failure::new(Exit::Usage, format!("log level {:?} is not legal: {error}", settings.log_level))
+            .remedy("write error, warn, info, debug or trace, or filters such as info,potok_log=debug")
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => lines.with_ansi(crate::output::stderr_has_colors()).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

@@ -4,6 +4,17 @@
 use potok_http::api::{Grant, StartAt};
 use potok_types::{Offset, Timestamp};
 
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LineFormat {
+    /// The value, as it stands
+    Text,
+    /// The value, as JSON
+    Json,
+    /// A record as `consume --output json` prints it: key, value, headers, timestamp
+    Records,
+}
+
 /// `name=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting {

@@ -1,0 +1,155 @@
+//! `potok plugin new NAME`: a complete project from a template, with the SDK in it, so that it builds without any release.
+//! In comes a name, out goes a folder. What is there already is never touched.
+
+use crate::cli::OutputArg;
+use crate::exit::{Exit, Failure};
+use crate::output::Page;
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes a new plugin project.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    potok plugin new temperature-alarms --language rust --kind processor\n  \
+    cd temperature-alarms && potok plugin test --input records.ndjson")]
+pub(in crate::cli) struct New {
+    /// Name of the project and of its folder: lower-case letters, digits and '-'
+    name: String,
+    /// Which language
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    language: Language,
+    /// What it is to be
+    #[arg(long, value_enum, default_value_t = Kind::Processor)]
+    kind: Kind,
+    /// Where to make the folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    path: PathBuf,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// Languages with an SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Language {
+    Rust,
+}
+
+/// Kinds of plugins with a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Processor,
+}
+
+/// Where a file of the template goes, and what is in it; `{{name}}` stands for the project's name.
+const RUST_PROCESSOR: [(&str, &str); 5] = [
+    ("Cargo.toml", include_str!("../../../templates/rust-processor/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("../../../templates/rust-processor/src/lib.rs.in")),
+    ("records.ndjson", include_str!("../../../templates/rust-processor/records.ndjson.in")),
+    ("README.md", include_str!("../../../templates/rust-processor/README.md.in")),
+    (".gitignore", include_str!("../../../templates/rust-processor/gitignore.in")),
+];
+/// The SDK's own files, gathered by `build.rs`.
+const SDK: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
+/// Where the SDK lies in a project.
+const SDK_FOLDER: &str = "vendor/potok-sdk";
+
+impl New {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        check_name(&self.name)?;
+        let folder = self.path.join(&self.name);
+        if folder.exists() {
+            return Err(Failure::new(Exit::Refused, format!("{} is there already", folder.display()))
+                .remedy("choose another name, or another folder with --path"));
+        }
+        let template: &[(&str, &str)] = match (self.language, self.kind) {
+            (Language::Rust, Kind::Processor) => &RUST_PROCESSOR,
+        };
+        for (name, text) in template {
+            write(&folder.join(name), text.replace("{{name}}", &self.name).as_bytes())?;
+        }
+        for (name, bytes) in SDK {
+            write(&folder.join(SDK_FOLDER).join(name), bytes)?;
+        }
+        let written = serde_json::json!({ "name": self.name, "folder": folder });
+        self.output.open().show(&written, |_| next_steps(&folder))
+    }
+}
+
+fn next_steps(folder: &Path) -> Page {
+    Page::line(format!("wrote {}; it works as it is:", folder.display()))
+        .and_line(format!("  cd {}", folder.display()))
+        .and_line("  potok plugin test --input records.ndjson")
+        .and_line("then edit src/lib.rs; README.md has the way to a server")
+}
+
+/// Cargo's rule for a package that is also a crate, and ours for a module: one that satisfies both needs no second name.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(legal)
+        && name.len() <= NAME_LEN_MAX;
+    let taken = matches!(
+        name,
+        "potok-sdk" | "serde" | "serde-json" | "test" | "core" | "std" | "alloc" | "proc-macro"
+    );
+    match fits && !taken {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("{name:?} cannot be a project's name")).remedy(format!(
+            "use up to {NAME_LEN_MAX} lower-case letters, digits and '-', beginning with a letter"
+        ))),
+    }
+}
+
+/// crates.io's limit for a package's name.
+const NAME_LEN_MAX: usize = 64;
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error| Failure::file("write", path, &error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(path, bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_legal_for_cargo_and_for_a_server() {
+        for good in ["a", "flight-delays", "x2"] {
+            assert!(check_name(good).is_ok() && good.parse::<potok_types::ModuleName>().is_ok(), "{good}");
+        }
+        for wrong in ["", "-a", "2x", "A", "a_b", "a/b", "serde", "test", &"x".repeat(65)] {
+            assert!(check_name(wrong).is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn the_sdk_is_aboard_and_stands_alone() {
+        let manifest = SDK
+            .iter()
+            .find(|(name, _)| *name == "Cargo.toml")
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes));
+        let manifest = manifest.unwrap();
+        assert!(
+            manifest.contains("name = \"potok-sdk\"") && !manifest.contains("workspace = true"),
+            "{manifest}"
+        );
+        assert!(SDK.iter().any(|(name, _)| *name == "src/lib.rs"));
+    }
+    #[test]
+    fn a_second_project_of_the_same_name_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = || New {
+            name: "again".into(),
+            language: Language::Rust,
+            kind: Kind::Processor,
+            path: folder.path().to_owned(),
+            output: OutputArg { output: crate::output::Format::Json },
+        };
+        new().run().unwrap();
+        assert!(folder.path().join("again/vendor/potok-sdk/src/lib.rs").is_file());
+        assert_eq!(new().run().unwrap_err().exit, Exit::Refused);
+    }
+}

@@ -1,0 +1,101 @@
+//! Commands that fail: the exit code, the sentence, the remedy.
+
+use crate::server::{Ended, Server, alone};
+use std::path::Path;
+
+#[track_caller]
+fn check(ended: &Ended, code: i32, words: &[&str]) {
+    assert_eq!(ended.code, code, "{ended:?}");
+    assert!(ended.out.is_empty(), "{ended:?}");
+    for word in words {
+        assert!(ended.err.contains(word), "{word:?} is not in {ended:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for words in [
+        &["frobnicate"][..],
+        &["topic", "create"],
+        &["topic", "create", "a/b"],
+        &["produce", "t", "--acks", "7"],
+        &["consume", "t", "--count", "0"],
+    ] {
+        check(&alone(words, Path::new(".")), 2, &["error"]);
+    }
+    check(&alone(&["topic", "list", "--server", "nowhere"], Path::new(".")), 2, &["http://"]);
+}
+
+#[test]
+fn no_server_is_5_and_says_what_to_do() {
+    // A port that was free a moment ago, and is nobody's now.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = alone(&["topic", "list", "--server", &format!("http://{port}")], Path::new("."));
+    check(&ended, 5, &["no server answers", "potok serve --data"]);
+}
+
+#[test]
+fn what_is_not_there_is_3_and_what_is_refused_4() {
+    let server = Server::start();
+    check(&server.run(&["topic", "describe", "nothing"]), 3, &["nothing"]);
+    check(&server.run(&["consume", "nothing", "--from-beginning"]), 3, &["nothing"]);
+    check(&server.run_with(&["produce", "nothing"], "x\n"), 3, &["nothing"]);
+    check(&server.run(&["processor", "describe", "nothing"]), 3, &["nothing"]);
+    check(&server.run(&["module", "inspect", "nothing"]), 3, &["nothing"]);
+    check(&server.run(&["module", "push", "m", "no-such-file.wasm"]), 3, &["no-such-file.wasm"]);
+    server.ok(&["topic", "create", "there"]);
+    check(&server.run(&["topic", "create", "there"]), 4, &["there"]);
+    check(
+        &server.run(&["topic", "create", "bad", "--config", "retention.msec=1"]),
+        4,
+        &["retention.msec", "retention.ms"],
+    );
+}
+
+#[test]
+fn programs_get_the_failure_as_json() {
+    let server = Server::start();
+    let ended = server.run(&["topic", "describe", "nothing", "--output", "json"]);
+    let failure: serde_json::Value = serde_json::from_str(&ended.err).unwrap();
+    assert_eq!(failure["error"]["exit"], 3);
+    assert!(failure["error"]["code"].as_str().unwrap().contains("topic"), "{failure}");
+}
+
+#[test]
+fn a_line_that_is_no_record_ends_the_write_and_says_which() {
+    let server = Server::start();
+    server.ok(&["topic", "create", "t"]);
+    let ended = server.run_with(
+        &["produce", "t", "--format", "records"],
+        "{\"value\":1}\n{\"value\":2}\nnonsense\n{\"value\":4}\n",
+    );
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains("line 3"), "{ended:?}");
+}
+
+#[test]
+fn a_module_that_is_none_is_refused() {
+    let server = Server::start();
+    let file = server.folder.path().join("bad.wasm");
+    std::fs::write(&file, "#!/bin/sh\n").unwrap();
+    check(&server.run(&["module", "push", "bad", file.to_str().unwrap()]), 4, &["WebAssembly"]);
+    // A core module: the eight bytes that begin one.
+    std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    check(&server.run(&["module", "push", "bad", file.to_str().unwrap()]), 4, &["component"]);
+}
+
+#[test]
+fn a_wrong_settings_file_is_2_and_names_the_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("potok.toml"), "[http]\nlissten = '127.0.0.1:1'\n").unwrap();
+    check(
+        &alone(&["serve", "--data", "d"], folder.path()),
+        2,
+        &["http.lissten", "potok.toml", "http.listen"],
+    );
+    check(
+        &alone(&["serve", "--data", "d", "--config-file", "elsewhere.toml"], folder.path()),
+        2,
+        &["elsewhere.toml"],
+    );
+}
