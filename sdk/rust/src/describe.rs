@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// What a module says of itself. Begin with [`describe!`](crate::describe).
+/// What a module says of itself. Begin with [`describe!`](crate::describe!).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     pub(crate) name: String,
@@ -39,7 +39,7 @@ pub enum Grant {
 }
 
 impl Description {
-    /// A module with no inputs, outputs or stores yet. [`describe!`](crate::describe) fills this from `Cargo.toml`.
+    /// A module with no inputs, outputs or stores yet. [`describe!`](crate::describe!) fills this from `Cargo.toml`.
     pub fn new(name: &str, version: &str, summary: &str) -> Description {
         Description {
             name: name.into(),

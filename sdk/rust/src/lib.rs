@@ -1,9 +1,8 @@
-#![doc = include_str!("../README.md")]
-#![forbid(unsafe_op_in_unsafe_fn)]
-
-//!
+//! What a plugin's author imports.
 //! In: an author's [`Processor`] or [`BatchProcessor`]. Out: by [`processor!`], a component of world `potok:plugin/processor-plugin`; by
 //! [`testing`], a task in memory. Invariant: what an author writes runs the same in both, and the component imports no WASI.
+//!
+#![doc = include_str!("../README.md")]
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
