@@ -89,6 +89,9 @@ impl Partition {
             return Err(ReadError::OutOfRange { asked: request.offset, log_start, high_watermark });
         }
         let limit = if request.committed_only { ends.last_stable } else { high_watermark };
+        if request.offset >= limit {
+            return Ok(Fetched { batches: Vec::new(), ends });
+        }
         let from = self.batches.partition_point(|batch| batch.header().next_offset() <= request.offset);
         let mut batches = Vec::new();
         let mut bytes = 0usize;
