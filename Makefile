@@ -26,10 +26,12 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: guests-rust ## start the host with three processors on real flights, and stay up
-	cargo run $(CARGO_FLAGS) -p potok-demo -- run
+	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
+	$(CARGO_TARGET_DIR)/release/potok-demo run
 
 demo: guests-rust ## the same, every count checked against an independent computation; then end
-	cargo run $(CARGO_FLAGS) -p potok-demo -- check
+	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
+	$(CARGO_TARGET_DIR)/release/potok-demo check
 
 test: guests ## every test, with guests in five languages
 	$(call each,$(SDK_WORKSPACES),cargo test $(LOCKED) --workspace --all-features --no-fail-fast)
