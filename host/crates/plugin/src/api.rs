@@ -110,7 +110,12 @@ pub struct InstanceSettings {
 
 impl Default for InstanceSettings {
     fn default() -> InstanceSettings {
-        InstanceSettings { memory_bytes_max: 64 << 20, deadline_ms: 1_000, output_bytes_max: 16 << 20, replace_at_bytes: 48 << 20 }
+        InstanceSettings {
+            memory_bytes_max: 64 << 20,
+            deadline_ms: 1_000,
+            output_bytes_max: 16 << 20,
+            replace_at_bytes: 48 << 20,
+        }
     }
 }
 impl InstanceSettings {
@@ -155,6 +160,10 @@ pub struct Emission {
 
 /// Records forwarded or made.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an outcome has a handful of them; a box would be one more allocation each"
+)]
 pub enum Body {
     /// Records of the input batch by index, rising.
     Forward(Vec<u32>),

@@ -4,7 +4,14 @@
 /// Versions of `potok:plugin` that this host serves, the newest first.
 pub(crate) const PLUGIN_VERSIONS: &[&str] = &["0.1.0"];
 
-#[allow(unreachable_pub, dead_code, unused_variables, clippy::pedantic, clippy::all, reason = "generated code")]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_variables,
+    clippy::pedantic,
+    clippy::all,
+    reason = "generated code"
+)]
 #[allow(missing_debug_implementations, reason = "generated code")]
 pub(crate) mod processor {
     wasmtime::component::bindgen!({
@@ -16,9 +23,18 @@ pub(crate) mod processor {
     });
 }
 
-pub(crate) use processor::potok::plugin::{about, logging, metrics, records, secrets, state, text, time, timers};
+pub(crate) use processor::potok::plugin::{
+    about, logging, metrics, records, secrets, state, text, time, timers,
+};
 
-#[allow(unreachable_pub, dead_code, unused_variables, clippy::pedantic, clippy::all, reason = "generated code")]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_variables,
+    clippy::pedantic,
+    clippy::all,
+    reason = "generated code"
+)]
 #[allow(missing_debug_implementations, reason = "generated code")]
 pub(crate) mod source {
     wasmtime::component::bindgen!({
@@ -29,7 +45,14 @@ pub(crate) mod source {
     });
 }
 
-#[allow(unreachable_pub, dead_code, unused_variables, clippy::pedantic, clippy::all, reason = "generated code")]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unused_variables,
+    clippy::pedantic,
+    clippy::all,
+    reason = "generated code"
+)]
 #[allow(missing_debug_implementations, reason = "generated code")]
 pub(crate) mod sink {
     wasmtime::component::bindgen!({

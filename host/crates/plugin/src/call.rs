@@ -89,14 +89,19 @@ impl Fault {
             return CallError::Host(reason.clone());
         }
         if error.is::<DeadlinePassed>() {
-            return CallError::Deadline { deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX) };
+            return CallError::Deadline {
+                deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
+            };
         }
         if let Some(Broken(reason)) = error.downcast_ref() {
             return CallError::Contract(reason.clone());
         }
         let cause = error.root_cause().to_string();
         if cause.starts_with(TOO_MUCH) {
-            return CallError::Contract(format!("it handed over more than {} bytes at once", self.output_bytes_max));
+            return CallError::Contract(format!(
+                "it handed over more than {} bytes at once",
+                self.output_bytes_max
+            ));
         }
         if let Some(limit) = self.memory_refused {
             return CallError::Memory { limit };

@@ -2,7 +2,9 @@
 //! In goes the compiled component, out comes its raw description. On the way Wasmtime checks every export of its world
 //! against the WIT, so that a module which is accepted can be called.
 
-use crate::api::{InstanceSettings, LogLevel, PortError, ScanPage, ScanRange, TaskPort, TimerClock, TimerRequest, WorldKind};
+use crate::api::{
+    InstanceSettings, LogLevel, PortError, ScanPage, ScanRange, TaskPort, TimerClock, TimerRequest, WorldKind,
+};
 use crate::bindings::processor::ProcessorPlugin;
 use crate::bindings::sink::SinkPlugin;
 use crate::bindings::source::SourcePlugin;
@@ -27,14 +29,18 @@ fn settings() -> InstanceSettings {
 }
 
 /// Starts the component and asks it.
-pub(crate) async fn describe(pre: &InstancePre<Host>, world: WorldKind) -> Result<about::Description, PushError> {
+pub(crate) async fn describe(
+    pre: &InstancePre<Host>,
+    world: WorldKind,
+) -> Result<about::Description, PushError> {
     let settings = settings();
     let host = Host::new(Arc::new(Nothing), Arc::new([]), Arc::new([]), settings.memory_bytes_max);
     let (mut store, pace) = store(pre.engine(), host, &settings);
     pace.begin(settings.deadline());
     let started = pace.drive(settings.deadline(), pre.instantiate_async(&mut store)).await;
     let instance = started.map_err(|error| failed(&store, &settings, &error))?;
-    let describe = export(&mut store, &instance, world).map_err(|error| PushError::Shape(format!("{error:#}")))?;
+    let describe =
+        export(&mut store, &instance, world).map_err(|error| PushError::Shape(format!("{error:#}")))?;
     pace.begin(settings.deadline());
     let answered = pace.drive(settings.deadline(), describe.call_async(&mut store, ())).await;
     Ok(answered.map_err(|error| failed(&store, &settings, &error))?.0)
@@ -52,7 +58,8 @@ fn export(store: &mut Store<Host>, instance: &Instance, world: WorldKind) -> was
     let interface = format!("potok:plugin/{name}@{}", PLUGIN_VERSIONS[0]);
     let missing = || wasmtime::Error::msg(format!("{interface} has no `describe`"));
     let interface = instance.get_export_index(&mut *store, None, &interface).ok_or_else(missing)?;
-    let describe = instance.get_export_index(&mut *store, Some(&interface), "describe").ok_or_else(missing)?;
+    let describe =
+        instance.get_export_index(&mut *store, Some(&interface), "describe").ok_or_else(missing)?;
     instance.get_typed_func(store, describe)
 }
 

@@ -17,7 +17,10 @@ pub(crate) fn check(raw: wit::Description) -> Result<Description, String> {
     }
     line("summary", &raw.summary, SUMMARY_LEN_MAX)?;
     if semver::Version::parse(&raw.version).is_err() {
-        return Err(format!("`version` is {:?}: it has to be a semantic version, as 1.0.0", short(&raw.version)));
+        return Err(format!(
+            "`version` is {:?}: it has to be a semantic version, as 1.0.0",
+            short(&raw.version)
+        ));
     }
     let stores: Vec<StoreSpec> =
         raw.stores.into_iter().map(|store| StoreSpec { name: store.name, ttl_ms: store.ttl_ms }).collect();
@@ -63,7 +66,10 @@ fn named<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a String>) -> Re
     for name in names {
         line(what, name, NAME_LEN_MAX)?;
         if name.is_empty() || !name.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c)) {
-            return Err(format!("`{what}` has the name {:?}: names are letters, digits, -, _ and .", short(name)));
+            return Err(format!(
+                "`{what}` has the name {:?}: names are letters, digits, -, _ and .",
+                short(name)
+            ));
         }
         if !seen.insert(name) {
             return Err(format!("`{what}` has {name:?} twice"));
@@ -104,7 +110,8 @@ fn schema(text: &str) -> Result<Value, String> {
     if text.len() > SCHEMA_LEN_MAX {
         return Err(format!("`config-schema` has {} bytes, the limit is {SCHEMA_LEN_MAX}", text.len()));
     }
-    let schema: Value = serde_json::from_str(text).map_err(|error| format!("`config-schema` is no JSON: {error}"))?;
+    let schema: Value =
+        serde_json::from_str(text).map_err(|error| format!("`config-schema` is no JSON: {error}"))?;
     if !schema.is_object() {
         return Err("`config-schema` has to be a JSON object; {} takes any configuration".into());
     }

@@ -46,17 +46,29 @@ impl Disk {
             if path.extension().is_some_and(|extension| extension == "json") {
                 match read_info(&path) {
                     Ok(info) => modules.push(info),
-                    Err(reason) => tracing::warn!(file = %path.display(), reason, "module left out: push it again"),
+                    Err(reason) => {
+                        tracing::warn!(file = %path.display(), reason, "module left out: push it again")
+                    }
                 }
             }
         }
         Ok(modules)
     }
     /// Keeps a module; it is there once this returns.
-    pub(crate) fn keep(&self, info: &ModuleInfo, component: &[u8], code_name: &str, code: &[u8]) -> io::Result<()> {
+    pub(crate) fn keep(
+        &self,
+        info: &ModuleInfo,
+        component: &[u8],
+        code_name: &str,
+        code: &[u8],
+    ) -> io::Result<()> {
         self.write(&component_name(info.digest), component)?;
         self.keep_code(info.digest, code_name, code)?;
         self.write(&info_name(info.digest), &serde_json::to_vec_pretty(info)?)
+    }
+    /// Puts a known module's bytes back where they are missing or damaged.
+    pub(crate) fn mend(&self, digest: Digest, component: &[u8]) -> io::Result<()> {
+        if self.component(digest).is_ok() { Ok(()) } else { self.write(&component_name(digest), component) }
     }
     /// Keeps compiled code and drops what was compiled before.
     pub(crate) fn keep_code(&self, digest: Digest, code_name: &str, code: &[u8]) -> io::Result<()> {
@@ -82,7 +94,9 @@ impl Disk {
         let prefix = code_prefix(digest, code_name);
         for path in self.code_files(digest)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(crc) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".cwasm")) else { continue };
+            let Some(crc) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".cwasm")) else {
+                continue;
+            };
             if u32::from_str_radix(crc, 16) == Ok(checksum(&path)?) {
                 return Ok(Some(path));
             }
@@ -153,7 +167,9 @@ fn read_info(path: &Path) -> Result<ModuleInfo, String> {
     if path.file_name().is_none_or(|name| name != info_name(info.digest).as_str()) {
         return Err("its name is not its digest".into());
     }
-    let len = fs::metadata(path.with_file_name(component_name(info.digest))).map_err(|error| error.to_string())?.len();
+    let len = fs::metadata(path.with_file_name(component_name(info.digest)))
+        .map_err(|error| error.to_string())?
+        .len();
     if len == info.size { Ok(info) } else { Err(format!("its component has {len} bytes, not {}", info.size)) }
 }
 fn checksum(path: &Path) -> io::Result<u32> {
@@ -201,7 +217,7 @@ mod tests {
     fn what_is_kept_is_there_after_a_restart() {
         let (folder, _, info) = kept();
         let disk = Disk::open(folder.path()).unwrap();
-        assert_eq!(disk.modules().unwrap(), [info.clone()]);
+        assert_eq!(disk.modules().unwrap(), std::slice::from_ref(&info));
         assert_eq!(disk.component(info.digest).unwrap(), b"component");
         assert_eq!(code(&disk, info.digest, "flags").unwrap(), b"code");
     }

@@ -37,7 +37,9 @@ pub enum PushError {
     #[error("the component is malformed: {0}; build it again with an up-to-date toolchain")]
     Malformed(String),
     /// Too many bytes, or too much in them.
-    #[error("the component is too large: {what} is {got}, the limit is {limit}; build it for size, without debug data")]
+    #[error(
+        "the component is too large: {what} is {got}, the limit is {limit}; build it for size, without debug data"
+    )]
     TooLarge {
         /// What there is too much of.
         what: &'static str,
@@ -61,7 +63,9 @@ pub enum PushError {
     #[error("the component exports {0}: a plugin is one of them, make each a module of its own")]
     SeveralWorlds(String),
     /// It speaks a version of the WIT that this host does not know.
-    #[error("the component uses {name}, this host knows potok:plugin at {known}: build it with the SDK of that version, or update the host")]
+    #[error(
+        "the component uses {name}, this host knows potok:plugin at {known}: build it with the SDK of that version, or update the host"
+    )]
     UnknownVersion {
         /// The interface with its version.
         name: String,
@@ -82,7 +86,9 @@ pub enum PushError {
     #[error("the component does not fit the interface: {0}; build it with the SDK of this host's version")]
     Shape(String),
     /// `describe` went wrong.
-    #[error("`describe` failed: {0}; it runs at upload with nothing granted, and must only say what the module is")]
+    #[error(
+        "`describe` failed: {0}; it runs at upload with nothing granted, and must only say what the module is"
+    )]
     Describe(String),
     /// What `describe` returned breaks a rule.
     #[error("the description is unsound: {0}")]

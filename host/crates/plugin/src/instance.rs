@@ -37,7 +37,11 @@ impl std::fmt::Debug for Instance {
 }
 
 /// A store for one instance under these settings, its pace set.
-pub(crate) fn store(engine: &wasmtime::Engine, host: Host, settings: &InstanceSettings) -> (Store<Host>, Arc<Pace>) {
+pub(crate) fn store(
+    engine: &wasmtime::Engine,
+    host: Host,
+    settings: &InstanceSettings,
+) -> (Store<Host>, Arc<Pace>) {
     let mut store = Store::new(engine, host);
     store.limiter(|host| &mut host.memory);
     store.set_hostcall_fuel(settings.output_bytes_max);

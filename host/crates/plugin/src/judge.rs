@@ -5,7 +5,9 @@
 use crate::api::WorldKind;
 use crate::bindings::PLUGIN_VERSIONS;
 use crate::error::PushError;
-use crate::limits::{COMPONENT_LEN_MAX, FUNCTION_LEN_MAX, FUNCTIONS_MAX, NESTED_MODULES_MAX, SECTION_ITEMS_MAX};
+use crate::limits::{
+    CODE_LEN_MAX, COMPONENT_LEN_MAX, FUNCTION_LEN_MAX, FUNCTIONS_MAX, NESTED_MODULES_MAX, SECTION_ITEMS_MAX,
+};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
 /// What an upload is by its outside.
@@ -24,14 +26,20 @@ const CAPABILITIES: &[&str] =
 /// Of those, what only a processor has.
 const PROCESSOR_ONLY: &[&str] = &["state", "timers"];
 /// Interfaces of WASI 0.2 that are linked (to stubs that give nothing away).
-const WASI: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const WASI: &[&str] =
+    &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 const WASI_VERSION: &str = "0.2.";
 
+/// Judges an upload by its length alone, before anything else touches it.
+pub(crate) fn judge_len(len: usize) -> Result<(), PushError> {
+    if len > COMPONENT_LEN_MAX {
+        return Err(too_large("its length in bytes", len, COMPONENT_LEN_MAX));
+    }
+    Ok(())
+}
 /// Judges an upload by its outside.
 pub(crate) fn judge(component: &[u8]) -> Result<Judged, PushError> {
-    if component.len() > COMPONENT_LEN_MAX {
-        return Err(too_large("its length in bytes", component.len(), COMPONENT_LEN_MAX));
-    }
+    judge_len(component.len())?;
     let outside = read(component)?;
     let world = world(&outside.exports)?;
     outside.imports.iter().try_for_each(|name| provided(name, world))?;
@@ -48,6 +56,7 @@ struct Outside {
     exports: Vec<String>,
     nested: usize,
     functions: usize,
+    code_len: usize,
 }
 
 /// Walks the sections of the component and of all that is nested in it.
@@ -57,7 +66,9 @@ fn read(component: &[u8]) -> Result<Outside, PushError> {
     header(component)?;
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(|error| malformed(&error, component.len()))? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(PushError::CoreModule),
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(PushError::CoreModule);
+            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 depth += 1;
                 outside.nest()?;
@@ -123,15 +134,24 @@ impl Outside {
             Payload::CodeSectionStart { count, .. } => {
                 self.functions += count as usize;
                 if self.functions > FUNCTIONS_MAX {
-                    return Err(Reason::Push(too_large("its number of functions", self.functions, FUNCTIONS_MAX)));
+                    return Err(Reason::Push(too_large(
+                        "its number of functions",
+                        self.functions,
+                        FUNCTIONS_MAX,
+                    )));
                 }
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
                 let got = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+                self.code_len = self.code_len.saturating_add(got);
+                let (of_one, of_all) =
+                    ("the largest of its functions in bytes", "the code of its functions in bytes");
                 if got > FUNCTION_LEN_MAX {
-                    let what = "the largest of its functions in bytes";
-                    return Err(Reason::Push(too_large(what, got, FUNCTION_LEN_MAX)));
+                    return Err(Reason::Push(too_large(of_one, got, FUNCTION_LEN_MAX)));
+                }
+                if self.code_len > CODE_LEN_MAX {
+                    return Err(Reason::Push(too_large(of_all, self.code_len, CODE_LEN_MAX)));
                 }
             }
             _ => (),
@@ -186,7 +206,9 @@ fn world(exports: &[String]) -> Result<WorldKind, PushError> {
     match found.as_slice() {
         [(kind, _)] => Ok(*kind),
         [] => Err(PushError::UnknownWorld { exports: listed(exports), known: known() }),
-        several => Err(PushError::SeveralWorlds(several.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" and "))),
+        several => Err(PushError::SeveralWorlds(
+            several.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" and "),
+        )),
     }
 }
 /// Names shown in a sentence: a hostile component has millions.
@@ -204,7 +226,9 @@ fn short(name: &str) -> String {
 
 fn provided(name: &str, world: WorldKind) -> Result<(), PushError> {
     if let Some((interface, version)) = of_package(name) {
-        if CAPABILITIES.contains(&interface) && (world == WorldKind::Processor || !PROCESSOR_ONLY.contains(&interface)) {
+        if CAPABILITIES.contains(&interface)
+            && (world == WorldKind::Processor || !PROCESSOR_ONLY.contains(&interface))
+        {
             let known = PLUGIN_VERSIONS.contains(&version);
             return if known { Ok(()) } else { Err(unknown_version(name)) };
         }
@@ -215,7 +239,8 @@ fn provided(name: &str, world: WorldKind) -> Result<(), PushError> {
         return Ok(());
     }
     let hidden = |name: &&&str| world == WorldKind::Processor || !PROCESSOR_ONLY.contains(*name);
-    let own = CAPABILITIES.iter().filter(hidden).map(|name| format!("{PACKAGE}{name}@{}", PLUGIN_VERSIONS[0]));
+    let own =
+        CAPABILITIES.iter().filter(hidden).map(|name| format!("{PACKAGE}{name}@{}", PLUGIN_VERSIONS[0]));
     let wasi = WASI.iter().map(|package| format!("{package}*@{WASI_VERSION}x"));
     Err(PushError::MissingImport {
         name: short(name),
@@ -253,7 +278,8 @@ mod tests {
     }
     #[test]
     fn a_processor_is_known_by_its_export() {
-        let bytes = component(&["potok:plugin/state@0.1.0", "wasi:io/poll@0.2.9"], &["potok:plugin/processor@0.1.0"]);
+        let bytes =
+            component(&["potok:plugin/state@0.1.0", "wasi:io/poll@0.2.9"], &["potok:plugin/processor@0.1.0"]);
         let judged = judge(&bytes).unwrap();
         assert_eq!(judged.world, WorldKind::Processor);
         assert_eq!(judged.imports, ["potok:plugin/state@0.1.0", "wasi:io/poll@0.2.9"]);
@@ -272,7 +298,10 @@ mod tests {
         for len in 0..whole.len() {
             let said = judge(&whole[..len]).unwrap_err();
             // A cut between two sections leaves a component without the export: that has its own sentence.
-            let named = matches!(said, PushError::Truncated(_) | PushError::UnknownWorld { .. } | PushError::NotWasm(_));
+            let named = matches!(
+                said,
+                PushError::Truncated(_) | PushError::UnknownWorld { .. } | PushError::NotWasm(_)
+            );
             assert!(named, "{len} bytes: {said}");
         }
     }
@@ -281,7 +310,10 @@ mod tests {
         refuses(&component(&[], &[]), "exports no interface");
         refuses(&component(&[], &["wasi:cli/run@0.2.0"]), "exports wasi:cli/run@0.2.0");
         refuses(&component(&[], &["potok:plugin/processor@0.9.0"]), "uses potok:plugin/processor@0.9.0");
-        refuses(&component(&["potok:plugin/time@0.2.0"], &["potok:plugin/sink@0.1.0"]), "uses potok:plugin/time@0.2.0");
+        refuses(
+            &component(&["potok:plugin/time@0.2.0"], &["potok:plugin/sink@0.1.0"]),
+            "uses potok:plugin/time@0.2.0",
+        );
         refuses(&component(&[], &["potok:plugin/processor@0.1.0", "potok:plugin/sink@0.1.0"]), "one of them");
     }
     #[test]
@@ -290,13 +322,19 @@ mod tests {
         refuses(&with("wasi:http/outgoing-handler@0.2.0"), "imports wasi:http/outgoing-handler@0.2.0");
         refuses(&with("wasi:io/poll@0.3.0"), "provided are potok:plugin/records@0.1.0");
         refuses(&with("acme:db/query@1.0.0"), "nothing provides to a processor");
-        refuses(&component(&["potok:plugin/state@0.1.0"], &["potok:plugin/source@0.1.0"]), "provides to a source");
+        refuses(
+            &component(&["potok:plugin/state@0.1.0"], &["potok:plugin/source@0.1.0"]),
+            "provides to a source",
+        );
     }
     #[test]
     fn what_would_choke_the_compiler_is_too_large() {
         let modules = "(core module)".repeat(NESTED_MODULES_MAX + 1);
         refuses(&wat::parse_str(format!("(component {modules})")).unwrap(), "nested modules");
         let body = "nop ".repeat(FUNCTION_LEN_MAX);
-        refuses(&wat::parse_str(format!("(component (core module (func {body})))")).unwrap(), "largest of its functions");
+        refuses(
+            &wat::parse_str(format!("(component (core module (func {body})))")).unwrap(),
+            "largest of its functions",
+        );
     }
 }

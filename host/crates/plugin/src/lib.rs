@@ -6,6 +6,7 @@ mod api;
 mod bindings;
 mod call;
 mod capability;
+mod compile;
 mod componentize;
 mod describe;
 mod description;
@@ -21,8 +22,9 @@ mod registry;
 mod wasi;
 
 pub use api::{
-    Body, CallError, Description, Due, Emission, Fresh, Grant, InstanceSettings, LogLevel, ModuleInfo, Outcome, Port,
-    PortError, RefusedRecord, ScanPage, ScanRange, StoreSpec, TaskPort, TaskSetup, TimerClock, TimerRequest, WorldKind,
+    Body, CallError, Description, Due, Emission, Fresh, Grant, InstanceSettings, LogLevel, ModuleInfo,
+    Outcome, Port, PortError, RefusedRecord, ScanPage, ScanRange, StoreSpec, TaskPort, TaskSetup, TimerClock,
+    TimerRequest, WorldKind,
 };
 pub use componentize::{ComponentizeError, componentize};
 pub use error::{ConfigProblem, InstantiateError, OpenError, PushError, RemoveError};

@@ -11,6 +11,9 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub const COMPONENT_LEN_MAX: usize = 64 << 20;
 /// Functions of all core modules of a component. Python's has about 30,000; each costs the compiler some 10 KiB while it lasts.
 pub const FUNCTIONS_MAX: usize = 200_000;
+/// Bytes of all function bodies of a component. The compiler takes some 40 times as much memory while it lasts, and 0.5 s of two
+/// cores for each MiB; Python's component has 9 MB of code, the rest is data.
+pub const CODE_LEN_MAX: usize = 24 << 20;
 /// Bytes of one function's body. Compile time and memory grow faster than the body; the largest seen has 0.2 MB.
 pub const FUNCTION_LEN_MAX: usize = 1 << 20;
 /// Core modules and components nested in a component. Python's has about 50.

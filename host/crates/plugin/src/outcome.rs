@@ -27,7 +27,9 @@ impl Asked {
             return Err(contract("it emitted records for none covered, so it would emit them again".into()));
         }
         if covered == 0 && raw.wait.is_none() {
-            return Err(contract("it covered no record and named nothing to wait for, so it would never end".into()));
+            return Err(contract(
+                "it covered no record and named nothing to wait for, so it would never end".into(),
+            ));
         }
         Ok(Outcome {
             covered,
@@ -38,7 +40,10 @@ impl Asked {
     }
     fn emission(&self, raw: wit::Emission, covered: u32) -> Result<Emission, CallError> {
         if raw.output >= self.outputs {
-            return Err(contract(format!("output {} is not there: the deployment has {}", raw.output, self.outputs)));
+            return Err(contract(format!(
+                "output {} is not there: the deployment has {}",
+                raw.output, self.outputs
+            )));
         }
         let body = match raw.body {
             wit::Body::Forward(_) if !self.forwards => {
@@ -59,7 +64,10 @@ fn contract(reason: String) -> CallError {
 fn indices(packed: &[u8], covered: u32) -> Result<Vec<u32>, CallError> {
     let (numbers, rest) = packed.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(contract(format!("`forward` has {} bytes, which is no whole count of u32", packed.len())));
+        return Err(contract(format!(
+            "`forward` has {} bytes, which is no whole count of u32",
+            packed.len()
+        )));
     }
     let indices: Vec<u32> = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
     if let Some(pair) = indices.windows(2).find(|pair| pair[0] >= pair[1]) {
@@ -80,7 +88,8 @@ fn refused(raw: Vec<wit::Refused>, covered: u32) -> Result<Vec<RefusedRecord>, C
     if let Some(last) = raw.last().filter(|last| last.index >= covered) {
         return Err(contract(format!("`refused` names record {}, but {covered} are covered", last.index)));
     }
-    let record = |raw: wit::Refused| RefusedRecord { index: raw.index, reason: cut(raw.reason, REASON_LEN_MAX) };
+    let record =
+        |raw: wit::Refused| RefusedRecord { index: raw.index, reason: cut(raw.reason, REASON_LEN_MAX) };
     Ok(raw.into_iter().map(record).collect())
 }
 
@@ -89,7 +98,8 @@ fn fresh(raw: wit::FreshRecords) -> Result<Fresh, ColumnError> {
         if len.is_multiple_of(width) { Ok(len / width) } else { Err(ColumnError::Cut { what, len, width }) }
     };
     let n = whole("timestamps", raw.timestamps.len(), size_of::<i64>())?;
-    let same = |what, len| if len == n { Ok(()) } else { Err(ColumnError::Length { what, len, expected: n }) };
+    let same =
+        |what, len| if len == n { Ok(()) } else { Err(ColumnError::Length { what, len, expected: n }) };
     let (keys, values) = (column(raw.keys)?, column(raw.values)?);
     same("keys", keys.len())?;
     same("values", values.len())?;
@@ -100,7 +110,8 @@ fn fresh(raw: wit::FreshRecords) -> Result<Fresh, ColumnError> {
         None => None,
         Some(raw) => Some(HeaderColumns::from_parts(raw.ends, column(raw.names)?, column(raw.values)?, n)?),
     };
-    let partitions = raw.partitions.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number)).collect();
+    let partitions =
+        raw.partitions.as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number)).collect();
     Ok(Fresh { timestamps: raw.timestamps, keys, values, headers, partitions })
 }
 fn column(raw: wit::ColumnResult) -> Result<Column, ColumnError> {
@@ -147,13 +158,15 @@ mod tests {
     #[test]
     fn a_sound_outcome_passes() {
         let forward = wit::Body::Forward(packed(&[0, 2]));
-        let outcome = THREE.check(outcome(3, vec![(1, forward), (0, wit::Body::Fresh(fresh_of(2)))], &[1])).unwrap();
+        let outcome =
+            THREE.check(outcome(3, vec![(1, forward), (0, wit::Body::Fresh(fresh_of(2)))], &[1])).unwrap();
         assert_eq!(outcome.emitted[0], Emission { output: 1, body: Body::Forward(vec![0, 2]) });
         assert_eq!(outcome.refused, [RefusedRecord { index: 1, reason: "no".into() }]);
     }
     #[test]
     fn indices_rise_and_stay_below_what_is_covered() {
-        let forward = |covered, numbers: &[u32]| outcome(covered, vec![(0, wit::Body::Forward(packed(numbers)))], &[]);
+        let forward =
+            |covered, numbers: &[u32]| outcome(covered, vec![(0, wit::Body::Forward(packed(numbers)))], &[]);
         breaks(&THREE, forward(3, &[1, 1]), "does not rise");
         breaks(&THREE, forward(3, &[3]), "names record 3");
         breaks(&THREE, forward(1, &[1]), "names record 1");
@@ -189,7 +202,8 @@ mod tests {
         breaks(&THREE, with(|r| r.values = column_of(&["a"])), "`values` has 1 items");
         breaks(&THREE, with(|r| r.partitions = packed(&[1])), "`partitions` has 1 items");
         breaks(&THREE, with(|r| r.keys.ends = packed(&[1, 9])), "ends at 9");
-        let headers = wit::HeadersResult { ends: packed(&[1]), names: column_of(&["h"]), values: column_of(&["v"]) };
+        let headers =
+            wit::HeadersResult { ends: packed(&[1]), names: column_of(&["h"]), values: column_of(&["v"]) };
         let mut records = fresh_of(2);
         records.headers = Some(headers);
         breaks(&THREE, outcome(3, vec![(0, wit::Body::Fresh(records))], &[]), "`headers.ends` has 1 items");

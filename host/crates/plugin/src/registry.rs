@@ -7,6 +7,7 @@ use crate::api::{Grant, InstanceSettings, ModuleInfo, TaskPort, WorldKind};
 use crate::bindings::processor::{ProcessorPlugin, ProcessorPluginPre};
 use crate::call::Fault;
 use crate::capability;
+use crate::compile::compile;
 use crate::describe::describe;
 use crate::description;
 use crate::disk::{Disk, digest_of};
@@ -14,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::{ConfigProblem, InstantiateError, OpenError, PushError, RemoveError};
 use crate::host::Host;
 use crate::instance::{Instance, store};
-use crate::judge::judge;
+use crate::judge::{judge, judge_len};
 use crate::limits::{DESCRIBE_DEADLINE_MS, MODULES_READY_MAX, PUSHES_WAITING_MAX};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -97,23 +98,26 @@ impl Plugins {
     }
     /// Takes an upload in: judged, compiled, described, kept. The same bytes twice are one module.
     pub async fn push(&self, component: Bytes) -> Result<ModuleInfo, PushError> {
+        judge_len(component.len())?;
         let _place = self.0.pushes.try_acquire().map_err(|_| PushError::Busy(PUSHES_WAITING_MAX))?;
         let (digest, component) = blocking(move || (digest_of(&component), component)).await?;
         let _turn = self.0.judging.lock().await;
+        let shared = self.0.clone();
         if let Some(known) = self.module(digest) {
-            return Ok(known);
+            return blocking(move || shared.disk.mend(digest, &component))
+                .await?
+                .map(|()| known)
+                .map_err(not_kept);
         }
         let Accepted { info, code } = self.accept(digest, component.clone()).await?;
-        let shared = self.0.clone();
-        let kept = move || shared.keep(info, &component, &code);
-        blocking(kept).await?
+        blocking(move || shared.keep(info, &component, &code)).await?
     }
     async fn accept(&self, digest: Digest, component: Bytes) -> Result<Accepted, PushError> {
         let size = component.len() as u64;
         let shared = self.0.clone();
         let (judged, compiled) = blocking(move || {
             let judged = judge(&component)?;
-            let compiled = Component::new(shared.engine.wasmtime(), &component)
+            let compiled = compile(shared.engine.wasmtime(), &component)
                 .map_err(|error| PushError::Malformed(format!("{error:#}")))?;
             Ok::<_, PushError>((judged, compiled))
         })
@@ -133,7 +137,8 @@ impl Plugins {
     }
     /// All modules, by name and digest.
     pub fn modules(&self) -> Vec<ModuleInfo> {
-        let mut modules: Vec<_> = self.0.modules.read().values().map(|info| ModuleInfo::clone(info)).collect();
+        let mut modules: Vec<_> =
+            self.0.modules.read().values().map(|info| ModuleInfo::clone(info)).collect();
         modules.sort_by(|a, b| (&a.description.name, a.digest).cmp(&(&b.description.name, b.digest)));
         modules
     }
@@ -178,7 +183,12 @@ impl Plugins {
             return Err(InstantiateError::NotAProcessor(digest));
         }
         let pre = self.ready(digest).await?;
-        let host = Host::new(port, info.description.stores.as_slice().into(), grants.into(), settings.memory_bytes_max);
+        let host = Host::new(
+            port,
+            info.description.stores.as_slice().into(),
+            grants.into(),
+            settings.memory_bytes_max,
+        );
         let (mut store, pace) = store(self.0.engine.wasmtime(), host, &settings);
         // An interpreter's start takes longer than a batch may.
         let deadline = settings.deadline().max(Duration::from_millis(DESCRIBE_DEADLINE_MS));
@@ -209,6 +219,10 @@ impl Plugins {
     }
 }
 
+fn not_kept(error: std::io::Error) -> PushError {
+    PushError::Disk(error.to_string())
+}
+
 /// Work that takes a thread for longer than a moment. A panic in it (the compiler's) is the upload's fault, not the host's end.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PushError> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -221,7 +235,7 @@ impl Shared {
     }
     fn keep(&self, info: ModuleInfo, component: &[u8], code: &[u8]) -> Result<ModuleInfo, PushError> {
         let kept = self.disk.keep(&info, component, &self.code_name, code);
-        kept.map_err(|error| PushError::Disk(error.to_string()))?;
+        kept.map_err(not_kept)?;
         self.modules.write().insert(info.digest, Arc::new(info.clone()));
         Ok(info)
     }
@@ -246,7 +260,9 @@ impl Shared {
     }
     fn load_code(&self, digest: Digest) -> Option<Component> {
         let found = self.disk.code(digest, &self.code_name);
-        let path = found.inspect_err(|error| tracing::warn!(%error, %digest, "compiled code cannot be read")).ok()??;
+        let path = found
+            .inspect_err(|error| tracing::warn!(%error, %digest, "compiled code cannot be read"))
+            .ok()??;
         #[expect(
             unsafe_code,
             reason = "the file is this host's own: written by `keep_code` under this engine's name, and its checksum agreed"
@@ -258,7 +274,7 @@ impl Shared {
         tracing::info!(%digest, "compiling a module anew");
         let bytes = self.disk.component(digest).map_err(|error| error.to_string())?;
         let engine = self.engine.wasmtime();
-        let component = Component::new(engine, &bytes).map_err(|error| format!("{error:#}"))?;
+        let component = compile(engine, &bytes).map_err(|error| format!("{error:#}"))?;
         let code = component.serialize().map_err(|error| format!("{error:#}"))?;
         if let Err(error) = self.disk.keep_code(digest, &self.code_name, &code) {
             tracing::warn!(%error, %digest, "compiled code is not kept: the next start compiles again");

@@ -1,5 +1,6 @@
 //! Guests that mean harm, one module a misdeed. Each ends with the reason that names what it did, its instance is of no use any
 //! more, and a healthy neighbour in the same process still answers.
+#![allow(clippy::unwrap_used, reason = "helpers of a test panic as the test does")]
 
 mod kit;
 
@@ -76,11 +77,15 @@ async fn one_that_spins_gives_its_thread_to_its_neighbour() {
 }
 #[tokio::test]
 async fn one_that_recurses_exhausts_its_stack_only() {
-    trap(&misdeed(Guest { process: "(call $process (local.get $batch))", ..Guest::default() }).await, "call stack");
+    trap(
+        &misdeed(Guest { process: "(call $process (local.get $batch))", ..Guest::default() }).await,
+        "call stack",
+    );
 }
 #[tokio::test]
 async fn one_that_allocates_without_end_meets_its_limit() {
-    let process = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
+    let process =
+        "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
     let error = misdeed(Guest { process, ..Guest::default() }).await;
     assert!(matches!(error, CallError::Memory { limit } if limit == 64 << 20), "{error}");
 }
@@ -133,7 +138,10 @@ const FRESH: &str = "
     (i32.const 4096)";
 #[tokio::test]
 async fn one_that_lies_in_ends_breaks_the_contract() {
-    contract(&misdeed(Guest { process: FRESH, ..Guest::default() }).await, "ends at 1000, but `data` has 0 bytes");
+    contract(
+        &misdeed(Guest { process: FRESH, ..Guest::default() }).await,
+        "ends at 1000, but `data` has 0 bytes",
+    );
 }
 #[tokio::test]
 async fn one_that_names_an_output_that_is_not_there_breaks_the_contract() {
@@ -164,11 +172,15 @@ async fn one_that_says_it_is_broken_lives_on() {
     let process = "(i32.store8 (i32.const 4096) (i32.const 1)) (i32.store8 (i32.const 4100) (i32.const 1))
         (i32.store (i32.const 4104) (i32.const 1472)) (i32.store (i32.const 4108) (i32.const 4)) (i32.const 4096)";
     let error = misdeed(Guest { process, ..Guest::default() }).await;
-    assert!(matches!(&error, CallError::Broken(reason) if reason == "main") && error.instance_survives(), "{error}");
+    assert!(
+        matches!(&error, CallError::Broken(reason) if reason == "main") && error.instance_survives(),
+        "{error}"
+    );
 }
 #[tokio::test]
 async fn one_that_opens_a_million_handles_meets_the_limit() {
-    let imports = r#"(import "potok:plugin/state@0.1.0" "[static]store.open" (func $open (param i32 i32 i32)))"#;
+    let imports =
+        r#"(import "potok:plugin/state@0.1.0" "[static]store.open" (func $open (param i32 i32 i32)))"#;
     let process = "(loop $on (call $open (i32.const 1472) (i32.const 4) (i32.const 6000))
         (br_if $on (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000000)))) unreachable";
     contract(&misdeed(Guest { imports, process, ..Guest::default() }).await, "256 stores are open");
@@ -225,8 +237,9 @@ async fn a_port_that_fails_is_not_the_guests_fault() {
 #[tokio::test]
 async fn a_call_that_is_dropped_half_way_leaves_no_instance() {
     let (_folder, plugins) = plugins();
-    let digest =
-        push(&plugins, &Guest { process: "(loop $on (br $on)) unreachable", ..Guest::default() }).await.unwrap();
+    let digest = push(&plugins, &Guest { process: "(loop $on (br $on)) unreachable", ..Guest::default() })
+        .await
+        .unwrap();
     let (_, mut instance) = start(&plugins, digest).await;
     let three = records(3);
     tokio::select! {
@@ -251,7 +264,8 @@ async fn one_that_sleeps_for_ever_by_wasi_runs_into_its_deadline() {
     let imports = r#"(import "wasi:clocks/monotonic-clock@0.2.1" "subscribe-duration" (func $after (param i64) (result i32)))
         (import "wasi:io/poll@0.2.1" "[method]pollable.block" (func $block (param i32)))"#;
     let process = "(call $block (call $after (i64.const 1000000000000000))) unreachable";
-    let error = misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
+    let error =
+        misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
     assert!(matches!(error, CallError::Deadline { deadline_ms: 200 }), "{error}");
 }
 #[tokio::test]
@@ -259,14 +273,16 @@ async fn one_that_makes_a_million_pollables_meets_the_limit() {
     let imports = r#"(import "wasi:clocks/monotonic-clock@0.2.1" "subscribe-duration" (func $after (param i64) (result i32)))"#;
     let process = "(loop $on (drop (call $after (i64.const 1000000000000000)))
         (br_if $on (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000000)))) unreachable";
-    let error = misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
+    let error =
+        misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
     contract(&error, "resource table has no free");
 }
 #[tokio::test]
 async fn one_that_exits_is_gone_and_the_host_is_not() {
     let imports = r#"(import "wasi:cli/exit@0.2.1" "exit" (func $exit (param i32)))"#;
     let process = "(call $exit (i32.const 1)) unreachable";
-    let error = misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
+    let error =
+        misdeed(Guest { imports, process, wit: WASI, wit_imports: WASI_IMPORTS, ..Guest::default() }).await;
     trap(&error, "exited with code 1");
 }
 

@@ -28,7 +28,9 @@ impl MetricNames {
             ));
         }
         if self.names.len() == METRIC_NAMES_MAX {
-            return Err(format!("metric dropped: this task has {METRIC_NAMES_MAX} names already, {name} is one more"));
+            return Err(format!(
+                "metric dropped: this task has {METRIC_NAMES_MAX} names already, {name} is one more"
+            ));
         }
         self.names.insert(name.to_owned());
         Ok(())
@@ -43,7 +45,8 @@ fn is_name(name: &str) -> bool {
 impl Host {
     /// Whether the metric is kept; says why not, once.
     fn keeps_metric(&mut self, name: &str, value: f64) -> bool {
-        let sound = if value.is_finite() { Ok(()) } else { Err(format!("metric dropped: {name} is {value}")) };
+        let sound =
+            if value.is_finite() { Ok(()) } else { Err(format!("metric dropped: {name} is {value}")) };
         let Err(reason) = self.metrics.check(name).and(sound) else { return true };
         if !std::mem::replace(&mut self.metrics.warned, true) {
             self.port.log(LogLevel::Warn, reason);

@@ -75,9 +75,12 @@ pub(crate) mod testing {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    /// By store and key.
+    type Entries = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
+
     #[derive(Default)]
     pub(crate) struct Memory {
-        pub(crate) state: Mutex<BTreeMap<(u32, Vec<u8>), Vec<u8>>>,
+        pub(crate) state: Mutex<Entries>,
         pub(crate) said: Mutex<Vec<String>>,
         pub(crate) fails: std::sync::atomic::AtomicBool,
     }
@@ -122,7 +125,9 @@ pub(crate) mod testing {
             let start = range.start.unwrap_or_default();
             let entries: Vec<_> = state
                 .iter()
-                .filter(|((s, key), _)| *s == store && *key >= start && range.end.as_ref().is_none_or(|e| key < e))
+                .filter(|((s, key), _)| {
+                    *s == store && *key >= start && range.end.as_ref().is_none_or(|e| key < e)
+                })
                 .collect();
             let kept = &entries[..entries.len().min(limit as usize)];
             Ok(ScanPage {

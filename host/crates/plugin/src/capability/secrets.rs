@@ -14,7 +14,8 @@ const DENIALS: &str = "denials";
 
 impl SecretsHost for Host {
     fn get(&mut self, name: String) -> Result<Result<Vec<u8>, Error>> {
-        let granted = self.grants.iter().any(|grant| matches!(grant, Grant::Secret(secret) if *secret == name));
+        let granted =
+            self.grants.iter().any(|grant| matches!(grant, Grant::Secret(secret) if *secret == name));
         let name = cut(name, SECRET_NAME_LEN_MAX);
         if !granted {
             let reason = format!("secret {name:?} is not granted: add it to the deployment's grants");
@@ -23,7 +24,9 @@ impl SecretsHost for Host {
             return Ok(Err(Error::Denied(reason)));
         }
         Ok(self.port.secret(&name).ok_or_else(|| {
-            Error::Denied(format!("secret {name:?} is granted, but the host has none of this name: set it first"))
+            Error::Denied(format!(
+                "secret {name:?} is granted, but the host has none of this name: set it first"
+            ))
         }))
     }
 }
@@ -41,9 +44,13 @@ mod tests {
     fn only_a_granted_secret_is_given() {
         let (port, mut host) = host();
         assert_eq!(host.get("token".into()).unwrap().unwrap(), b"s3cret");
-        assert!(matches!(host.get("absent".into()).unwrap(), Err(Error::Denied(why)) if why.contains("set it first")));
+        assert!(
+            matches!(host.get("absent".into()).unwrap(), Err(Error::Denied(why)) if why.contains("set it first"))
+        );
         assert!(port.said.lock().is_empty());
-        assert!(matches!(host.get("other".into()).unwrap(), Err(Error::Denied(why)) if why.contains("not granted")));
+        assert!(
+            matches!(host.get("other".into()).unwrap(), Err(Error::Denied(why)) if why.contains("not granted"))
+        );
         assert_eq!(port.said.lock()[1], "count denials 1");
     }
 }

@@ -29,7 +29,9 @@ impl StateUse {
     fn put(&mut self, bytes: usize) -> Result<()> {
         self.put_bytes = self.put_bytes.saturating_add(bytes);
         if self.put_bytes > STATE_PUT_BYTES_MAX {
-            return Err(broken(format!("one call put more than {STATE_PUT_BYTES_MAX} bytes into its stores")));
+            return Err(broken(format!(
+                "one call put more than {STATE_PUT_BYTES_MAX} bytes into its stores"
+            )));
         }
         Ok(())
     }
@@ -42,19 +44,27 @@ impl HostStore for Host {
             return Ok(Err(Error::UnknownStore(cut(name, crate::limits::NAME_LEN_MAX))));
         };
         if self.state.open >= STORES_OPEN_MAX {
-            return Err(broken(format!("more than {STORES_OPEN_MAX} stores are open: open each one once, in `open`")));
+            return Err(broken(format!(
+                "more than {STORES_OPEN_MAX} stores are open: open each one once, in `open`"
+            )));
         }
         self.state.open += 1;
         Ok(Ok(Resource::new_own(u32::try_from(number)?)))
     }
-    fn get_many(&mut self, store: Resource<Store>, keys: ColumnResult) -> Result<Result<ColumnResult, Error>> {
+    fn get_many(
+        &mut self,
+        store: Resource<Store>,
+        keys: ColumnResult,
+    ) -> Result<Result<ColumnResult, Error>> {
         let keys = checked(keys, "keys")?;
         if let Err(error) = fit(&keys) {
             return Ok(Err(error));
         }
         let values = self.port.state_get(store.rep(), &keys, STATE_GET_BYTES_MAX)?;
         if values.len() < keys.len() {
-            return Err(broken(format!("one get-many asked for more than {STATE_GET_BYTES_MAX} bytes of values")));
+            return Err(broken(format!(
+                "one get-many asked for more than {STATE_GET_BYTES_MAX} bytes of values"
+            )));
         }
         Ok(Ok(raw(values)))
     }
@@ -166,7 +176,9 @@ mod tests {
     fn one_call_reads_and_writes_only_so_many_bytes() {
         let (_, mut host) = host();
         let value = vec![7; VALUE_LEN_MAX];
-        let put = |host: &mut Host| host.put_many(Resource::new_own(0), column(&[Some(b"k")]), column(&[Some(&value)]));
+        let put = |host: &mut Host| {
+            host.put_many(Resource::new_own(0), column(&[Some(b"k")]), column(&[Some(&value)]))
+        };
         let error = (0..1_000).find_map(|_| put(&mut host).err()).unwrap();
         assert!(error.to_string().contains("bytes into its stores"), "{error}");
         host.begin_call();

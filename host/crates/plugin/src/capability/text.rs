@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn a_column_names_its_bad_items_and_keeps_the_others() {
         let (_, mut host) = host();
-        let decoded = host.decode_column(column(&[Some("ż".as_bytes()), None, Some(b"\xff"), Some(b"c")])).unwrap();
+        let decoded =
+            host.decode_column(column(&[Some("ż".as_bytes()), None, Some(b"\xff"), Some(b"c")])).unwrap();
         assert_eq!(decoded.items, ["ż", "", "", "c"]);
         assert_eq!(decoded.invalid, [2, 0, 0, 0]);
         let encoded = host.encode_column(vec!["ż".into(), String::new()]).unwrap();

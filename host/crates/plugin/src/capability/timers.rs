@@ -6,7 +6,9 @@ use super::{Views, broken};
 use crate::api::{TimerClock, TimerRequest};
 use crate::bindings::timers::{Clock, Host as TimersHost, TimerResult, add_to_linker as add};
 use crate::host::Host;
-use crate::limits::{TIMER_BYTES_PER_CALL_MAX, TIMER_KEY_LEN_MAX, TIMER_PAYLOAD_LEN_MAX, TIMERS_PER_CALL_MAX};
+use crate::limits::{
+    TIMER_BYTES_PER_CALL_MAX, TIMER_KEY_LEN_MAX, TIMER_PAYLOAD_LEN_MAX, TIMERS_PER_CALL_MAX,
+};
 use potok_types::Timestamp;
 use wasmtime::Result;
 use wasmtime::component::Linker;
@@ -25,11 +27,16 @@ impl TimerUse {
         self.changed += 1;
         self.bytes += key.len() + payload.len();
         if key.len() > TIMER_KEY_LEN_MAX {
-            return Err(broken(format!("a timer's key has {} bytes, the limit is {TIMER_KEY_LEN_MAX}", key.len())));
+            return Err(broken(format!(
+                "a timer's key has {} bytes, the limit is {TIMER_KEY_LEN_MAX}",
+                key.len()
+            )));
         }
         if payload.len() > TIMER_PAYLOAD_LEN_MAX {
             let len = payload.len();
-            return Err(broken(format!("a timer's payload has {len} bytes, the limit is {TIMER_PAYLOAD_LEN_MAX}")));
+            return Err(broken(format!(
+                "a timer's payload has {len} bytes, the limit is {TIMER_PAYLOAD_LEN_MAX}"
+            )));
         }
         if self.changed > TIMERS_PER_CALL_MAX || self.bytes > TIMER_BYTES_PER_CALL_MAX {
             return Err(broken(format!(

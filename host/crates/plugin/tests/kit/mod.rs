@@ -15,24 +15,21 @@ use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
 /// A guest whose every function behaves, until one of them is replaced.
-pub struct Guest {
+pub(crate) struct Guest {
     /// Core imports and globals, before everything else.
-    pub imports: &'static str,
+    pub(crate) imports: &'static str,
     /// More definitions.
-    pub more: &'static str,
+    pub(crate) more: &'static str,
     /// Pages of memory: `initial` or `initial maximum`.
-    pub pages: &'static str,
-    pub describe: &'static str,
-    pub open: &'static str,
-    pub process: &'static str,
-    pub on_timers: &'static str,
+    pub(crate) pages: &'static str,
+    pub(crate) describe: &'static str,
+    pub(crate) open: &'static str,
+    pub(crate) process: &'static str,
+    pub(crate) on_timers: &'static str,
     /// WIT of what it imports beside Potok's, and the names of those interfaces.
-    pub wit: &'static str,
-    pub wit_imports: &'static str,
+    pub(crate) wit: &'static str,
+    pub(crate) wit_imports: &'static str,
 }
-
-/// Where the answer of a call is written.
-pub const ANSWER: &str = "4096";
 
 impl Default for Guest {
     fn default() -> Guest {
@@ -112,7 +109,7 @@ impl Guest {
         )
     }
     /// The component.
-    pub fn component(&self) -> Vec<u8> {
+    pub(crate) fn component(&self) -> Vec<u8> {
         let mut core = wat::parse_str(self.text()).expect("the guest's text parses");
         let mut resolve = Resolve::default();
         resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../wit")).expect("the WIT parses");
@@ -129,33 +126,33 @@ impl Guest {
 }
 
 /// A registry over a folder of its own.
-pub fn plugins() -> (tempfile::TempDir, Plugins) {
+pub(crate) fn plugins() -> (tempfile::TempDir, Plugins) {
     let folder = tempfile::tempdir().expect("a folder");
     let plugins = Plugins::open(Settings::default(), folder.path()).expect("the registry opens");
     (folder, plugins)
 }
 
-pub async fn push(plugins: &Plugins, guest: &Guest) -> Result<Digest, PushError> {
+pub(crate) async fn push(plugins: &Plugins, guest: &Guest) -> Result<Digest, PushError> {
     Ok(plugins.push(guest.component().into()).await?.digest)
 }
 
 /// Limits short enough for a test to wait for.
-pub fn limits() -> InstanceSettings {
+pub(crate) fn limits() -> InstanceSettings {
     InstanceSettings { deadline_ms: 200, output_bytes_max: 1 << 20, ..InstanceSettings::default() }
 }
 
 /// A new instance over a new port, one output, nothing granted; not opened.
-pub async fn start(plugins: &Plugins, digest: Digest) -> (Arc<Memory>, Instance) {
+pub(crate) async fn start(plugins: &Plugins, digest: Digest) -> (Arc<Memory>, Instance) {
     let port = Arc::new(Memory::default());
     let instance = plugins.instantiate(digest, port.clone(), limits(), 1, &[]).await.expect("it starts");
     (port, instance)
 }
 
-pub fn setup() -> TaskSetup {
+pub(crate) fn setup() -> TaskSetup {
     TaskSetup { config: "{}".into(), partition: 0, partitions: 1 }
 }
 
-pub fn records(n: u64) -> RecordColumns {
+pub(crate) fn records(n: u64) -> RecordColumns {
     let mut records = RecordColumns::default();
     for i in 0..n {
         let offset = Offset::new(i).expect("a small number");
@@ -164,17 +161,20 @@ pub fn records(n: u64) -> RecordColumns {
     records
 }
 
+/// By store and key.
+type Entries = BTreeMap<(u32, Vec<u8>), Vec<u8>>;
+
 /// A port that remembers.
 #[derive(Default)]
-pub struct Memory {
-    pub state: Mutex<BTreeMap<(u32, Vec<u8>), Vec<u8>>>,
-    pub lines: Mutex<Vec<String>>,
-    pub lines_over: AtomicU64,
-    pub timers: AtomicU64,
-    pub fails: AtomicBool,
+pub(crate) struct Memory {
+    pub(crate) state: Mutex<Entries>,
+    pub(crate) lines: Mutex<Vec<String>>,
+    pub(crate) lines_over: AtomicU64,
+    pub(crate) timers: AtomicU64,
+    pub(crate) fails: AtomicBool,
 }
 /// Lines that the port keeps, as a rate would have it.
-pub const LINES_KEPT: usize = 100;
+pub(crate) const LINES_KEPT: usize = 100;
 
 impl Memory {
     fn well(&self) -> Result<(), PortError> {
