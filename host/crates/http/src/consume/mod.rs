@@ -82,6 +82,9 @@ fn check(query: &ReadQuery) -> Result<(), Refusal> {
             "at most one of `from`, `offset`, `timestamp` and `cursor` says where to begin".to_owned(),
         ));
     }
+    if query.timestamp.is_some_and(|time| time < 0) {
+        return Err(Refusal::Query("`timestamp` lies before 1970".to_owned()));
+    }
     if query.limit == Some(0) {
         return Err(Refusal::Query("`limit` is 1 or more".to_owned()));
     }

@@ -84,6 +84,9 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
     if let Some(index) = query.partition {
         partition(&topic, index)?;
     }
+    if query.timestamp.is_some_and(|time| time < 0) {
+        return Err(Refusal::Query("`timestamp` lies before 1970".to_owned()));
+    }
     if query.key_encoding.is_some() && query.key.is_none() {
         return Err(Refusal::Query(
             "`key_encoding` says how `key` is written, and there is no `key`".to_owned(),
@@ -104,7 +107,7 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
         acks: acks(query.acks.unwrap_or_default()),
         key,
         partition: query.partition,
-        timestamp: query.timestamp.map(parse::timestamp).transpose()?,
+        timestamp: query.timestamp.map(Timestamp),
         key_separator: query.key_separator,
         receipts: query.receipts.unwrap_or_default(),
     })

@@ -145,6 +145,7 @@ async fn each_wrong_request_says_what_is_wrong_with_it() {
         "cursor=0:0,0:0",
         "nope=1",
         "offset=-1",
+        "timestamp=-1",
     ] {
         refused(host.get(&format!("{T}?{query}")), 400, "illegal-query").await;
     }

@@ -54,6 +54,8 @@ impl Host {
         let address = server.local_addr();
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
+        let (room, stop_room) = (processors.clone(), stop.clone());
+        tokio::spawn(async move { room.run(stop_room).await });
         let _stop = stop.clone().drop_guard();
         Host {
             address,

@@ -4,6 +4,10 @@
 
 mod bad_input;
 mod common;
+#[path = "../../../plugin/tests/kit/mod.rs"]
+#[allow(unreachable_pub, clippy::unwrap_used, reason = "another room's, as it is")]
+mod kit;
+mod processors;
 mod records;
 mod server;
 mod streams;
