@@ -6,7 +6,9 @@
 use crate::bisect::Bisect;
 use crate::settings::{CALL_BYTES_MAX, CALL_RECORDS_MAX, READ_BYTES_MAX, UNPACKED_BYTES_MAX};
 use potok_log::{AbortedTransaction, Log, ReadError, ReadRequest, Topic};
-use potok_types::{Ends, Offset, RecordBatch, RecordColumns, Timestamp, TopicPartition};
+use potok_types::{
+    BatchError, Compression, Ends, Offset, RecordBatch, RecordColumns, RecordPlace, Timestamp, TopicPartition,
+};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub(crate) struct Input {
     /// From where batches are opened.
     opened: Offset,
     batches: VecDeque<RecordBatch>,
+    /// Where in the first of them: it is larger than what one call takes.
+    place: RecordPlace,
     aborted: Vec<AbortedTransaction>,
     records: RecordColumns,
     /// Records handed out of `records`.
@@ -88,6 +92,7 @@ impl Input {
             moved: false,
             opened: position,
             batches: VecDeque::new(),
+            place: RecordPlace::default(),
             aborted: Vec::new(),
             records: RecordColumns::default(),
             taken: 0,
@@ -225,13 +230,8 @@ impl Input {
         while let Some(batch) = self.batches.front() {
             let header = *batch.header();
             if !header.control && !self.is_aborted(&header) && header.next_offset() > self.opened {
-                let whole = batch
-                    .open(UNPACKED_BYTES_MAX)
-                    .and_then(|open| {
-                        open.read_into(self.opened, &mut self.records, CALL_RECORDS_MAX, CALL_BYTES_MAX)
-                    })
-                    .map_err(|error| self.corrupt(header.base_offset, error.to_string()))?;
-                if !whole {
+                let opened = self.open_first();
+                if !opened.map_err(|error| self.corrupt(header.base_offset, error.to_string()))? {
                     let last =
                         self.records.len().checked_sub(1).map(|last| self.records.offset(last).after(1));
                     self.opened = last.unwrap_or(self.opened).max(self.opened);
@@ -239,9 +239,21 @@ impl Input {
                 }
             }
             self.opened = self.opened.max(header.next_offset());
+            self.place = RecordPlace::default();
             self.batches.pop_front();
         }
         Ok(())
+    }
+    /// Opens the first batch as far as there is room; says whether to its end. One that goes on is unpacked once.
+    fn open_first(&mut self) -> Result<bool, BatchError> {
+        let Some(batch) = self.batches.front_mut() else { return Ok(true) };
+        let open = batch.open(UNPACKED_BYTES_MAX)?;
+        let (place, records) = (&mut self.place, &mut self.records);
+        let whole = open.read_on(place, self.opened, records, CALL_RECORDS_MAX, CALL_BYTES_MAX)?;
+        if !whole && batch.header().compression != Compression::None {
+            *batch = batch.unpacked(UNPACKED_BYTES_MAX)?;
+        }
+        Ok(whole)
     }
     fn is_aborted(&self, header: &potok_types::BatchHeader) -> bool {
         let Some((producer, _)) = header.producer.filter(|_| header.transactional) else { return false };

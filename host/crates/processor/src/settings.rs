@@ -89,8 +89,9 @@ pub(crate) const CALL_RECORDS_MAX: usize = 4_096;
 pub(crate) const CALL_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one read of the log: as much as one call takes, so that no batch is held for long.
 pub(crate) const READ_BYTES_MAX: usize = CALL_BYTES_MAX;
-/// Bytes that one compressed batch may unpack to: a batch of 1 MiB that unpacks to more is a bomb, not data.
-pub(crate) const UNPACKED_BYTES_MAX: usize = 256 << 20;
+/// Bytes that one compressed batch may unpack to: as much as the log admits (a hundred times its size, at most this), so that
+/// what was taken in can be read.
+pub(crate) const UNPACKED_BYTES_MAX: usize = 1 << 30;
 /// Timers of one guest call.
 pub(crate) const CALL_TIMERS_MAX: usize = 1_000;
 /// Calls for timers in a row while records wait: a timer that sets itself again in the past may not starve them.

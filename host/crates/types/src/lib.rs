@@ -13,7 +13,7 @@ mod varint;
 
 pub use batch::{
     BATCH_HEADER_LEN, BatchBuilder, BatchError, BatchHeader, BatchLimits, NewBatch, OpenBatch, Record,
-    RecordBatch, RecordHeader, Records, batch_len,
+    RecordBatch, RecordHeader, RecordPlace, Records, batch_len,
 };
 pub use codec::{CodecError, Compression};
 pub use column::{Column, ColumnError, HeaderColumns, RecordColumns};

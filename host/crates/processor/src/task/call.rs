@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::state::StateFault;
 use potok_plugin::{Body, CallError, Emission, LogLevel, Outcome, RefusedRecord};
 use potok_types::{BatchError, RecordColumns};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// How a call ended, once every side was heard.
@@ -19,21 +20,6 @@ pub(super) enum Verdict {
     Later(String),
     /// The guest failed.
     Failed(Blame),
-}
-
-/// The records of a call: the input's columns as they are, or a part of them copied out.
-enum Called<'a> {
-    All(&'a RecordColumns),
-    Part(RecordColumns),
-}
-
-impl Called<'_> {
-    fn columns(&self) -> &RecordColumns {
-        match self {
-            Called::All(columns) => columns,
-            Called::Part(columns) => columns,
-        }
-    }
 }
 
 impl Task {
@@ -59,20 +45,16 @@ impl Task {
     async fn process(&mut self, input: usize, range: Range<usize>) -> Result<Verdict, Halt> {
         let Some(guest) = &mut self.guest else { return Ok(Verdict::Later("it has no instance".into())) };
         let records = self.inputs[input].records();
-        let called = if range == (0..records.len()) {
-            Called::All(records)
-        } else {
-            Called::Part(records.slice(range))
-        };
-        let columns = called.columns();
+        let all = range == (0..records.len());
+        let columns = if all { Cow::Borrowed(records) } else { Cow::Owned(records.slice(range)) };
         self.port.begin(self.ctx.clock.now(), self.stream_time);
         let began = self.ctx.clock.monotonic();
         let index = u32::try_from(input).unwrap_or(u32::MAX);
-        let result = guest.process(index, self.ctx.partition.0, columns).await;
+        let result = guest.process(index, self.ctx.partition.0, &columns).await;
         let took = self.ctx.clock.monotonic().saturating_sub(began);
         self.in_guest += took;
         self.ctx.board.called(took, guest.memory_bytes());
-        let checked = result.and_then(|outcome| self.check(outcome, columns));
+        let checked = result.and_then(|outcome| self.check(outcome, &columns));
         self.judge(checked)
     }
     /// Checks what the room `plugin` cannot know: topics, partitions, and that the call got anywhere.

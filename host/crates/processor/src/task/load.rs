@@ -18,7 +18,7 @@ use crate::port::Port;
 use crate::state::{KeyedState, StateFault};
 use potok_log::{StoreError, TaskKey, Topic};
 use potok_plugin::{CallError, Grant, TaskSetup};
-use potok_types::{Offset, Timestamp, TopicName};
+use potok_types::{Offset, Timestamp, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,10 +142,21 @@ fn load_inputs(ctx: &TaskContext, group: &str) -> Result<(Vec<Input>, Option<Tim
         let committed = ctx.log.committed(group, at).map_err(store_halt)?;
         // a partition without a position is new: all of it is unread
         let next = committed.as_ref().map_or(Offset::FIRST, |committed| committed.offset);
+        check_position(ctx, &topic, at, next)?;
         stream_time = stream_time.max(committed.and_then(|committed| stream_time_in(&committed.metadata)));
         inputs.push(Input::new(topic, at, watch, next));
     }
     Ok((inputs, stream_time))
+}
+
+/// A position behind the end was made on another log, or by hand.
+fn check_position(ctx: &TaskContext, topic: &Topic, at: TopicPartition, next: Offset) -> Result<(), Halt> {
+    let end = ctx.log.ends(at).map_or(next, |ends| ends.high_watermark);
+    if next <= end {
+        return Ok(());
+    }
+    let error = InputError::Ahead { topic: topic.name.to_string(), position: next.get(), end: end.get() };
+    Err(Halt::Stopped(Failure::new("log", error.to_string())))
 }
 
 /// What is damaged stays so; whatever else the store says may pass, or ends with the process.

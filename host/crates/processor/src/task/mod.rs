@@ -132,6 +132,7 @@ pub(crate) async fn run(ctx: TaskContext) {
             Halt::Asked => break,
             Halt::Stopped(failure) => {
                 ctx.record(&failure, 1);
+                tracing::error!(processor = %ctx.deployment.name, partition = %ctx.partition, reason = %failure.reason, "a task stopped");
                 ctx.board.set_state(TaskState::Stopped);
                 ctx.announce(LogLevel::Error, format!("the task stopped: {}", failure.reason)).await;
                 ctx.pulse();
@@ -142,6 +143,7 @@ pub(crate) async fn run(ctx: TaskContext) {
                 ctx.record(&failure, 1);
                 ctx.board.set_state(TaskState::Retrying);
                 let wait = backoff.take();
+                tracing::warn!(processor = %ctx.deployment.name, partition = %ctx.partition, reason = %failure.reason, ?wait, "a task begins anew");
                 tokio::select! {
                     () = ctx.stop.cancelled() => break,
                     () = ctx.waits.sleep(wait) => {}
@@ -157,7 +159,7 @@ impl TaskContext {
     pub(crate) fn record(&self, failure: &Failure, times: u64) {
         let record = failure.record.clone().map(|(topic, offset)| (topic, self.partition, offset));
         let (at, kind) = (self.clock.now(), failure.kind.to_owned());
-        tracing::warn!(processor = %self.deployment.name, partition = %self.partition, kind, reason = %failure.reason);
+        tracing::debug!(processor = %self.deployment.name, partition = %self.partition, kind, reason = %failure.reason);
         self.board.failed(TaskFailure { at, kind, reason: failure.reason.clone(), record }, times);
     }
     /// Tells whoever waits for this task.
@@ -218,13 +220,13 @@ impl Task {
         if let Some(due) = self.due_timers().await? {
             return self.call_timers(&due).await;
         }
-        self.timers.let_records_go();
+        let more_timers = self.timers.let_records_go();
         let wait = match self.next_run()? {
             crate::order::Choice::Run { input, range } => return self.call_records(input, range).await,
             crate::order::Choice::Wait(wait) => Some(wait),
             crate::order::Choice::Nothing => None,
         };
-        if self.sweep_expired()? {
+        if self.sweep_expired()? || more_timers {
             return Ok(Next::Again);
         }
         if self.launch().await? {

@@ -87,9 +87,9 @@ impl Timers {
             Bound::Unknown | Bound::Never => None,
         }
     }
-    /// It is the records' turn.
-    pub(super) fn let_records_go(&mut self) {
-        self.in_a_row = 0;
+    /// It is the records' turn; says whether timers were passed over for it.
+    pub(super) fn let_records_go(&mut self) -> bool {
+        std::mem::take(&mut self.in_a_row) >= TIMER_CALLS_IN_A_ROW_MAX
     }
 }
 

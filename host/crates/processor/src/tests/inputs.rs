@@ -127,3 +127,26 @@ fn large_backlogs_join_calls_into_units_and_keep_their_order() {
         assert!(calls.process.load(std::sync::atomic::Ordering::SeqCst) < 30, "{calls:?}");
     });
 }
+
+#[test]
+fn a_compressed_batch_larger_than_a_call_is_read_in_steps() {
+    virtually(async {
+        let bench = Bench::new();
+        bench.topic("in", 1, &[]).await;
+        bench.topic("out", 1, &[]).await;
+        let mut batch = potok_types::BatchBuilder::new(potok_types::Compression::Zstd);
+        let values: Vec<String> = (0..10_000).map(|i| i.to_string()).collect();
+        for value in &values {
+            batch.push(potok_types::Timestamp(1), Some(b"k"), Some(value.as_bytes()), std::iter::empty());
+        }
+        let append = potok_log::Append { to: bench.at("in", 0), batch: batch.build().unwrap().unwrap() };
+        bench.log.append(vec![append], potok_log::Acks::Written).await.remove(0).unwrap();
+        let native = filter();
+        let calls = native.calls.clone();
+        let name = bench.deploy("p", native, &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        let expected: Vec<_> = values.iter().map(|value| format!("k={value}")).collect();
+        assert_eq!(bench.read("out", 0), expected);
+        assert_eq!(calls.process.load(std::sync::atomic::Ordering::SeqCst), 3);
+    });
+}

@@ -3,7 +3,7 @@
 use super::guests::{counter, filter};
 use crate::api::{DeployError, ProcessorError, StartAt, TaskState, group_of};
 use crate::testing::{Bench, sleep, spec, virtually};
-use potok_log::{MetaKind, TopicChange};
+use potok_log::{Acks, CommittedOffset, MetaKind, OffsetChange, OffsetCommit, TopicChange, Unit};
 use potok_types::{Offset, Timestamp};
 use std::time::Duration;
 
@@ -233,5 +233,26 @@ fn a_first_deployment_may_begin_at_the_end() {
         bench.produce("in", 0, &[(2, "a", "new")]).await;
         bench.drained(&name).await;
         assert_eq!(bench.read("out", 0), vec!["a=new"]);
+    });
+}
+
+#[test]
+fn a_position_behind_the_end_stops_the_task_instead_of_waiting_for_ever() {
+    virtually(async {
+        let bench = bench().await;
+        bench.produce("in", 0, &[(1, "a", "x")]).await;
+        let name = bench.deploy("p", filter(), &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        let change = OffsetChange::Set(CommittedOffset {
+            offset: Offset::new(10).unwrap(),
+            leader_epoch: None,
+            metadata: String::new(),
+            committed_at: Timestamp(0),
+        });
+        let commit = OffsetCommit { group: group_of(&name), at: bench.at("in", 0), change };
+        let unit = Unit { offsets: vec![commit], ..Unit::default() };
+        bench.log.commit(unit, Acks::Written).await.unwrap();
+        bench.room.restart(&name).await.unwrap();
+        assert!(bench.stopped(&name).await.contains("position 10 of topic in lies behind its end 1"));
     });
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A guest that does what its records say: `event KEY AT`, `wall KEY MS-FROM-START`, `cancel KEY`; emits `KEY@AT` when
 /// one fires, traps at the key `trap`, refuses the key `refuse`, sets `again` anew in the past for ever.
 fn script() -> Native {
-    Native::new(set_timers).timers(|port, due| fire(port, due))
+    Native::new(set_timers).timers(fire)
 }
 fn set_timers(port: &dyn TaskPort, _: u32, records: &RecordColumns) -> Result<Outcome, CallError> {
     for line in values(records) {
@@ -156,16 +156,17 @@ fn a_timer_that_sets_itself_in_the_past_does_not_starve_records() {
 }
 
 #[test]
-fn more_timers_than_a_call_takes_fire_in_order() {
+fn more_timers_than_a_row_of_calls_takes_fire_in_order() {
+    const COUNT: i64 = 18_500;
     virtually(async {
         let bench = bench().await;
         let name = bench.deploy("p", script(), &["in"], &["out"]).await;
-        let lines: Vec<String> = (0..2_500).map(|i| format!("event k{i:0>4} {}", i / 2)).collect();
+        let lines: Vec<String> = (0..COUNT).map(|i| format!("event k{i:0>5} {}", i / 2)).collect();
         let records: Vec<_> = lines.iter().map(|line| (0, "-", line.as_str())).collect();
         bench.produce("in", 0, &records).await;
-        bench.produce("in", 0, &[(5_000, "-", "-")]).await;
+        bench.produce("in", 0, &[(COUNT, "-", "-")]).await;
         bench.drained(&name).await;
-        let expected: Vec<_> = (0..2_500).map(|i| format!("k{i:0>4}@{}", i / 2)).collect();
+        let expected: Vec<_> = (0..COUNT).map(|i| format!("k{i:0>5}@{}", i / 2)).collect();
         assert_eq!(fired(&bench), expected);
         let number = bench.room.status(&name).unwrap().deployment.number;
         let task = potok_log::TaskKey { processor: number, partition: potok_types::PartitionIndex(0) };

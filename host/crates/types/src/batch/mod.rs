@@ -12,7 +12,7 @@ mod build;
 mod records;
 
 pub use build::BatchBuilder;
-pub use records::{OpenBatch, Record, RecordHeader, Records};
+pub use records::{OpenBatch, Record, RecordHeader, RecordPlace, Records};
 
 use crate::codec::{CodecError, Compression};
 use crate::offset::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
@@ -328,6 +328,19 @@ impl RecordBatch {
     pub fn open(&self, unpacked_len_max: usize) -> Result<OpenBatch<'_>, BatchError> {
         records::OpenBatch::open(&self.bytes, self.header, unpacked_len_max)
     }
+    /// The same batch with its records unpacked, to at most `unpacked_len_max` bytes: for a reader who opens it several
+    /// times. It is no batch to store or send: its checksum is that of the packed one.
+    pub fn unpacked(&self, unpacked_len_max: usize) -> Result<RecordBatch, BatchError> {
+        if self.header.compression == Compression::None {
+            return Ok(self.clone());
+        }
+        let records = self.header.compression.unpack(&self.bytes[BATCH_HEADER_LEN..], unpacked_len_max)?;
+        let mut bytes = Vec::with_capacity(BATCH_HEADER_LEN + records.len());
+        bytes.extend_from_slice(&self.bytes[..BATCH_HEADER_LEN]);
+        bytes.extend_from_slice(&records);
+        let header = BatchHeader { compression: Compression::None, ..self.header };
+        Ok(RecordBatch { bytes: bytes.into(), header })
+    }
     /// The batch with only the records that `keep` wants, offsets and timestamps as they were: what compaction writes.
     /// `None` when nothing is left. The last offset delta stays, so that the next batch still follows (KIP-98).
     pub fn retain(
@@ -428,6 +441,26 @@ mod tests {
         let open = kept.open(1 << 20).unwrap();
         assert_eq!(open.records().map(|r| r.unwrap().offset.get()).collect::<Vec<_>>(), vec![5, 7]);
         assert_eq!(placed.retain(1 << 20, |_| false).unwrap(), None);
+    }
+    #[test]
+    fn a_batch_read_in_steps_gives_every_record_once() {
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        (0..100i64).for_each(|i| builder.push(Timestamp(i), None, Some(b"value"), std::iter::empty()));
+        let batch = builder.build().unwrap().unwrap().place(Offset::new(5).unwrap(), LeaderEpoch(0));
+        let plain = batch.unpacked(1 << 20).unwrap();
+        let (mut place, mut steps) = (RecordPlace::default(), Vec::new());
+        loop {
+            let mut columns = crate::RecordColumns::default();
+            let open = plain.open(0).unwrap();
+            let whole =
+                open.read_on(&mut place, Offset::new(10).unwrap(), &mut columns, 30, 1 << 20).unwrap();
+            steps.push((columns.offset(0).get(), columns.len()));
+            if whole {
+                break;
+            }
+        }
+        assert_eq!(steps, vec![(10, 30), (40, 30), (70, 30), (100, 5)]);
+        assert!(batch.unpacked(100).is_err(), "the limit holds");
     }
     #[test]
     fn append_time_covers_every_record() {

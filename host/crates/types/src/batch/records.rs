@@ -101,8 +101,24 @@ impl<'a> OpenBatch<'a> {
         records_max: usize,
         bytes_max: usize,
     ) -> Result<bool, BatchError> {
+        self.read_on(&mut RecordPlace::default(), from, columns, records_max, bytes_max)
+    }
+    /// The same from `place` on, which is left at the first record that was not read: a large batch that is read in several
+    /// steps is walked over once, not once a step.
+    pub fn read_on(
+        &self,
+        place: &mut RecordPlace,
+        from: Offset,
+        columns: &mut RecordColumns,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Result<bool, BatchError> {
         let mut bytes = columns.byte_len();
-        for record in self.records() {
+        let mut records =
+            Records { header: self.header, payload: &self.payload, at: place.at, index: place.index };
+        loop {
+            let here = RecordPlace { at: records.at, index: records.index };
+            let Some(record) = records.next() else { return Ok(true) };
             let record = record?;
             if record.offset < from {
                 continue;
@@ -112,6 +128,7 @@ impl<'a> OpenBatch<'a> {
                 + record.headers.bytes.len();
             let full = columns.len() >= records_max || bytes + len > bytes_max;
             if full && !columns.is_empty() {
+                *place = here;
                 return Ok(false);
             }
             bytes += len + RECORD_COLUMN_OVERHEAD_LEN;
@@ -123,7 +140,6 @@ impl<'a> OpenBatch<'a> {
                 record.headers().map(|h| (h.name, h.value)),
             );
         }
-        Ok(true)
     }
     pub(super) fn check_dense(&self) -> Result<(), BatchError> {
         let mut largest = Timestamp(i64::MIN);
@@ -149,6 +165,13 @@ impl<'a> OpenBatch<'a> {
         }
         Ok(())
     }
+}
+
+/// Where in a batch a reader stands; the default is its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordPlace {
+    at: usize,
+    index: u32,
 }
 
 /// Offset, timestamp and the two ends of a record's key and value.
