@@ -95,10 +95,6 @@ pub(crate) fn check(
 }
 
 impl ProducerState {
-    /// The epoch that counts.
-    pub(crate) fn epoch(&self) -> ProducerEpoch {
-        self.epoch
-    }
     /// First offset of its open transaction.
     pub(crate) fn open_since(&self) -> Option<Offset> {
         self.open_since

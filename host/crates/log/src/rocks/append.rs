@@ -25,6 +25,9 @@ pub(super) struct Entry {
     pub(super) admitted: Admitted,
 }
 
+/// What a batch takes in the queue beside its bytes: its header, its answer.
+const ENTRY_OVERHEAD_LEN: usize = 256;
+
 impl Entry {
     /// Checks a batch against its topic, on the caller's thread.
     pub(super) fn admit(shared: &Shared, append: Append, now: Timestamp) -> Result<Entry, AppendError> {
@@ -32,6 +35,10 @@ impl Entry {
         let mut batch = append.batch;
         let admitted = admit(&topic, &mut batch, now)?;
         Ok(Entry { partition, batch, admitted })
+    }
+    /// Bytes that a batch holds while it waits.
+    pub(super) fn len(batch: &NewBatch) -> usize {
+        batch.len() + ENTRY_OVERHEAD_LEN
     }
     /// Its producer's place in the store, when it has one.
     pub(super) fn producer(&self) -> Option<((TopicPartition, ProducerId), ProducerEpoch)> {

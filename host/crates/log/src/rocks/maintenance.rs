@@ -73,7 +73,7 @@ pub(super) async fn pass(shared: &Shared) -> Result<(), StoreError> {
         }
     }
     first_error = first_error.and(maintenance.forget_producers(shared).await);
-    first_error.and(reclaim::reclaim(shared))
+    first_error.and(reclaim::reclaim(shared).await)
 }
 
 fn partitions(shared: &Shared) -> Vec<(Arc<Topic>, Arc<Partition>)> {

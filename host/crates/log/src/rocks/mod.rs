@@ -176,7 +176,7 @@ impl Log for RocksLog {
 
     async fn append(&self, batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
         let now = self.shared.clock.now();
-        let len = batches.iter().map(|append| append.batch.len()).sum();
+        let len = batches.iter().map(|append| Entry::len(&append.batch)).sum();
         let entries: Vec<_> =
             batches.into_iter().map(|append| Entry::admit(&self.shared, append, now)).collect();
         if entries.iter().all(Result::is_err) {

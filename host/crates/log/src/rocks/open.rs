@@ -199,5 +199,5 @@ fn holder(lock: &Path) -> Option<u32> {
     let held = fields.filter(|fields| {
         fields.get(5).is_some_and(|file| file.rsplit(':').next() == Some(&inode.to_string()))
     });
-    held.filter_map(|fields| fields.get(4)?.parse().ok()).next()
+    held.filter_map(|fields| fields.get(4)?.parse().ok()).find(|pid| *pid > 0)
 }

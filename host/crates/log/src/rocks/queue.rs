@@ -126,6 +126,11 @@ impl<T> Queue<T> {
     pub(super) fn release(&self, held: Held) {
         self.room.add_permits(held.0 as usize);
     }
+    /// Drops what waits, and with it the answers: whoever waits for one learns that there will be none.
+    pub(super) fn abandon(&self) {
+        self.close();
+        self.waiting.lock().commands.clear();
+    }
     /// Takes nothing more; what waits is still done.
     pub(super) fn close(&self) {
         self.waiting.lock().closed = true;

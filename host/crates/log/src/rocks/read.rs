@@ -113,7 +113,7 @@ impl<'a> DiskBatches<'a> {
         }
         self.started = true;
         let Some((key, value)) = self.entries.item() else {
-            self.entries.status().map_err(|error| self.damage(self.expected, &error.to_string()))?;
+            self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
             return if self.gaps || self.expected >= self.end { Ok(None) } else { self.missing() };
         };
         let Some((_, base)) = records::parse(key) else {
@@ -142,7 +142,7 @@ impl<'a> DiskBatches<'a> {
         // inside a batch: the one before may reach to it
         self.entries.seek_for_prev(key);
         let Some((_, value)) = self.entries.item() else {
-            self.entries.status().map_err(|error| self.damage(self.expected, &error.to_string()))?;
+            self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
             self.entries.seek(key);
             return Ok(());
         };

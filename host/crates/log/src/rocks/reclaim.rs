@@ -4,10 +4,13 @@
 //! are the batches left in them copied together.
 //! Invariant: nothing is rewritten while what it would give back is below the settings' limits.
 
+use super::keys::meta::Counter;
 use super::shared::Shared;
 use super::store::{Family, failure};
+use super::writer::Admin;
 use crate::error::StoreError;
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
+use std::ops::Range;
 
 /// Collecting garbage reaches over all files while a pass runs, and is off otherwise: RocksDB would else copy batches
 /// whenever it merges keys.
@@ -16,7 +19,7 @@ const COLLECT: [(&str, &str); 2] =
 const COLLECT_NOT: [(&str, &str); 1] = [("enable_blob_garbage_collection", "false")];
 
 /// Rewrites files when there is enough to give back. Blocks while it does.
-pub(super) fn reclaim(shared: &Shared) -> Result<(), StoreError> {
+pub(super) async fn reclaim(shared: &Shared) -> Result<(), StoreError> {
     if !is_worth_it(shared, removed_estimate(shared)?) {
         return Ok(());
     }
@@ -28,6 +31,8 @@ pub(super) fn reclaim(shared: &Shared) -> Result<(), StoreError> {
         compact(shared);
         set(shared, &COLLECT_NOT)?;
     }
+    end_write_ahead_log(shared).await?;
+    take_away(shared)?;
     let after = stored(shared)?;
     tracing::info!(before, after, "files of records rewritten to give disk back");
     Ok(())
@@ -59,6 +64,19 @@ fn set(shared: &Shared, options: &[(&str, &str)]) -> Result<(), StoreError> {
     let family = shared.store.family(Family::Records);
     shared.store.db().set_options_cf(family, options).map_err(|error| failure("options", &error))
 }
+/// Begins a new write-ahead log that holds nothing. A family that was written to a file while a newer log was begun still
+/// counts as needing all logs since its own, until the next one begins; on a log that is idle, that may be never.
+async fn end_write_ahead_log(shared: &Shared) -> Result<(), StoreError> {
+    let _: Range<u64> = shared.administer(|reply| Admin::TakeNumbers(Counter::Producer, 0, reply)).await?;
+    shared.flush()
+}
+/// Files that nothing needs any more go at once, write-ahead logs among them; RocksDB else looks for them when it next has
+/// something to write.
+fn take_away(shared: &Shared) -> Result<(), StoreError> {
+    let db = shared.store.db();
+    let looked = db.disable_file_deletions().and_then(|()| db.enable_file_deletions());
+    looked.map_err(|error| failure("taking files away", &error))
+}
 fn compact(shared: &Shared) {
     let mut options = CompactOptions::default();
     options.set_exclusive_manual_compaction(false);
@@ -70,9 +88,9 @@ fn compact(shared: &Shared) {
 impl Shared {
     /// Writes what is in memory to files, so that the write-ahead log behind it can go.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        let families = Family::ALL.map(|family| self.store.family(family));
         let mut options = FlushOptions::default();
         options.set_wait(true);
-        self.store.db().flush_cfs_opt(&families, &options).map_err(|error| failure("a flush", &error))
+        let flush = |family: Family| self.store.db().flush_cf_opt(self.store.family(family), &options);
+        Family::ALL.into_iter().try_for_each(flush).map_err(|error| failure("a flush", &error))
     }
 }

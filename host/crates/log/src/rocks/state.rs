@@ -34,7 +34,7 @@ fn encode_change(ids: FamilyIds, change: &StateChange, to: &mut Ops) {
     let prefix = keys::prefix(change.store);
     let mut entries: Vec<_> =
         change.keys.iter().map(Option::unwrap_or_default).zip(change.values.iter()).collect();
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries.sort_by_key(|(key, _)| *key);
     for (index, (key, value)) in entries.iter().enumerate() {
         if entries.get(index + 1).is_some_and(|(next, _)| next == key) {
             continue;

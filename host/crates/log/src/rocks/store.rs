@@ -91,7 +91,7 @@ impl Store {
         let cache = Cache::new_lru_cache(settings.block_cache_bytes);
         let families = Family::ALL
             .map(|family| ColumnFamilyDescriptor::new(family.name(), options_of(family, settings, &cache)));
-        DB::open_cf_descriptors(&options(settings), folder, families).map(|db| Store { db })
+        DB::open_cf_descriptors(&options(settings)?, folder, families).map(|db| Store { db })
     }
     /// Names of the families in `folder`; an error when there is no database.
     pub(super) fn families_in(folder: &Path) -> Result<Vec<String>, rocksdb::Error> {
@@ -146,7 +146,7 @@ impl Store {
     }
 }
 
-fn options(settings: &Settings) -> Options {
+fn options(settings: &Settings) -> Result<Options, rocksdb::Error> {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -171,7 +171,9 @@ fn options(settings: &Settings) -> Options {
     options.set_keep_log_file_num(EVENT_LOG_FILES_MAX);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
-    options
+    // Each write-ahead log names the one before it and where that one ended. A machine that loses power may lose the end of
+    // one and keep the beginning of the next, which was not asked to be synced either: replaying both would leave a hole.
+    options.get_options_from_string("track_and_verify_wals=true")
 }
 
 fn options_of(family: Family, settings: &Settings, cache: &Cache) -> Options {

@@ -53,7 +53,7 @@ impl ReadyUnit {
             TimerChange::Cancel(_, _, key) => key.len(),
             TimerChange::Clear(_) => 0,
         };
-        let appends: usize = self.appends.iter().map(|entry| entry.batch.len()).sum();
+        let appends: usize = self.appends.iter().map(|entry| Entry::len(&entry.batch)).sum();
         let timers: usize = self.timers.iter().map(timer).sum();
         appends + timers + self.ops.len()
     }

@@ -106,6 +106,19 @@ impl std::fmt::Debug for Writer {
     }
 }
 
+/// Whatever ends the writer, nobody waits for it any more, and a panic ends all writing.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.refusal.refuse("the writer's thread panicked: the process's own log says where");
+        }
+        self.0.queue.abandon();
+        self.0.syncs.close();
+    }
+}
+
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Writer {
         let disk = DiskGuard::new(&shared.settings);
@@ -126,6 +139,7 @@ impl Writer {
     }
     /// The thread's whole life: until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        let _ending = Ending(self.shared.clone());
         let mut inbox = VecDeque::new();
         while self.shared.queue.take(&mut inbox) {
             for (command, held) in inbox.drain(..) {
@@ -137,7 +151,6 @@ impl Writer {
             }
             self.finish();
         }
-        self.shared.syncs.close();
     }
     fn handle(&mut self, command: Command) {
         match command {

@@ -17,6 +17,7 @@ fn open(folder: &Path, clock: &Arc<ManualClock>) -> Arc<RocksLog> {
         Settings { memtable_bytes: 4 << 20, cache_bytes_max: 0, wal_bytes_max: 4 << 20, ..settings(folder) };
     open_with(small, clock)
 }
+/// Bytes of all files, write-ahead logs included.
 fn disk_use(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder.join("db")).unwrap();
     // a file may go while it is looked at
