@@ -42,17 +42,20 @@ impl Bisect {
         (self.suspect, self.limit, self.hold) = (0, 1, 0);
         true
     }
-    /// A call went well and covered `len` records.
-    pub(crate) fn succeeded(&mut self, len: usize) {
+    /// A call with `len` records went well and covered the first `covered` of them.
+    pub(crate) fn succeeded(&mut self, covered: usize, len: usize) {
         if self.suspect == 0 {
-            if self.hold == 0 {
+            if covered < len {
+                // it takes less than it is given: what it would not take need not be handed over again and again
+                (self.limit, self.hold) = (covered.max(1), 0);
+            } else if self.hold == 0 {
                 self.limit = (self.limit * 2).clamp(1, self.max);
             }
             self.hold = self.hold.saturating_sub(1);
             return;
         }
-        self.went_well = self.went_well.max(len);
-        self.suspect = self.suspect.saturating_sub(len);
+        self.went_well = self.went_well.max(covered);
+        self.suspect = self.suspect.saturating_sub(covered);
         if self.suspect == 0 {
             // none failed on its own, so it was their number (a deadline, memory): stay below it for a while
             (self.limit, self.hold) = (self.went_well.max(1), HOLD_CALLS);
@@ -83,7 +86,7 @@ mod tests {
                     at += 1;
                 }
             } else {
-                bisect.succeeded(len);
+                bisect.succeeded(len, len);
                 at += len;
             }
         }
@@ -118,10 +121,19 @@ mod tests {
         let mut bisect = Bisect::new(8);
         assert!(!bisect.failed(8));
         assert!(bisect.is_searching());
-        bisect.succeeded(bisect.next_len(8));
-        bisect.succeeded(2);
-        bisect.succeeded(1);
-        bisect.succeeded(1);
+        let len = bisect.next_len(8);
+        bisect.succeeded(len, len);
+        bisect.succeeded(2, 2);
+        bisect.succeeded(1, 1);
+        bisect.succeeded(1, 1);
         assert!(!bisect.is_searching());
+    }
+    #[test]
+    fn a_guest_that_takes_little_is_handed_little() {
+        let mut bisect = Bisect::new(4_096);
+        bisect.succeeded(1, 4_096);
+        assert_eq!(bisect.next_len(4_095), 1);
+        bisect.succeeded(1, 1);
+        assert_eq!(bisect.next_len(4_094), 2);
     }
 }

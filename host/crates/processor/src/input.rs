@@ -4,7 +4,9 @@
 //! call's worth of columns is held.
 
 use crate::bisect::Bisect;
-use crate::settings::{CALL_BYTES_MAX, CALL_RECORDS_MAX, READ_BYTES_MAX, UNPACKED_BYTES_MAX};
+use crate::settings::{
+    CALL_BYTES_MAX, CALL_RECORDS_MAX, IDLE_COLUMNS_BYTES_MAX, READ_BYTES_MAX, UNPACKED_BYTES_MAX,
+};
 use potok_log::{AbortedTransaction, Log, ReadError, ReadRequest, Topic};
 use potok_types::{
     BatchError, Compression, Ends, Offset, RecordBatch, RecordColumns, RecordPlace, Timestamp, TopicPartition,
@@ -72,6 +74,8 @@ pub(crate) struct Input {
     records: RecordColumns,
     /// Records handed out of `records`.
     taken: usize,
+    /// Bytes that `records` has held at most since it last gave memory back.
+    held: usize,
     lost: Option<Lost>,
 }
 
@@ -96,6 +100,7 @@ impl Input {
             aborted: Vec::new(),
             records: RecordColumns::default(),
             taken: 0,
+            held: 0,
             lost: None,
         }
     }
@@ -149,11 +154,18 @@ impl Input {
         let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         range.map(|i| len(self.records.keys.get(i)) + len(self.records.values.get(i))).sum()
     }
+    /// Nothing is to be done for a while: gives memory back.
+    pub(crate) fn rest(&mut self) {
+        if self.ready().is_empty() && self.held > IDLE_COLUMNS_BYTES_MAX {
+            (self.records, self.taken, self.held) = (RecordColumns::default(), 0, 0);
+        }
+    }
     /// Makes records ready when there are any. Never waits.
     pub(crate) fn fill(&mut self, log: &dyn Log) -> Result<(), InputError> {
         if !self.ready().is_empty() {
             return Ok(());
         }
+        self.held = self.held.max(self.records.byte_len());
         self.records.clear();
         self.taken = 0;
         loop {

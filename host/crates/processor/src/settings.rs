@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Settings {
     /// Threads that run guests; 0 is one a core. More do not make guests faster, fewer leave cores to the servers.
     pub guest_threads: usize,
-    /// Bytes of hot state that each task keeps in memory. More saves reads of the store; every task takes up to this much.
+    /// Bytes of hot state kept in memory, shared equally by all tasks that have stores. More saves reads of the store.
     pub state_cache_bytes: usize,
     /// How long a task with several inputs waits for the one that has run dry before it goes on without it, in
     /// milliseconds. Longer keeps the order of event time for later records; shorter answers sooner.
@@ -37,7 +37,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             guest_threads: 0,
-            state_cache_bytes: 16 << 20,
+            state_cache_bytes: 128 << 20,
             join_idle_ms: 500,
             backoff_min_ms: 100,
             backoff_max_ms: 30_000,
@@ -87,6 +87,8 @@ impl Settings {
 pub(crate) const CALL_RECORDS_MAX: usize = 4_096;
 /// Bytes of one guest call: 1 MiB of columns stays in a core's second-level cache and far below an instance's memory.
 pub(crate) const CALL_BYTES_MAX: usize = 1 << 20;
+/// Bytes of columns that an idle input keeps for the next call: a thousand idle tasks must not hold a thousand calls' memory.
+pub(crate) const IDLE_COLUMNS_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one read of the log: as much as one call takes, so that no batch is held for long.
 pub(crate) const READ_BYTES_MAX: usize = CALL_BYTES_MAX;
 /// Bytes that one compressed batch may unpack to: as much as the log admits (a hundred times its size, at most this), so that

@@ -73,6 +73,7 @@ impl Entry {
                 module: module.clone(),
                 partition: PartitionIndex(partition),
                 board: board.clone(),
+                cache: room.cache.clone(),
                 stop: stop.clone(),
                 pulse: room.pulse.clone(),
             };

@@ -15,6 +15,7 @@ use crate::deployment;
 use crate::guest::Guests;
 use crate::runtime::GuestThreads;
 use crate::settings::Settings;
+use crate::state::CacheBudget;
 use entry::Entry;
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -72,6 +73,7 @@ struct Inner {
     guests: Arc<dyn Guests>,
     clock: Arc<dyn Clock>,
     threads: GuestThreads,
+    cache: Arc<CacheBudget>,
     entries: Mutex<BTreeMap<ProcessorName, Arc<Entry>>>,
     /// One operation at a time on each name.
     turns: Mutex<BTreeMap<ProcessorName, Arc<tokio::sync::Mutex<()>>>>,
@@ -95,6 +97,7 @@ impl Processors {
             entries.insert(deployment.name.clone(), Arc::new(Entry::new(deployment)));
         }
         let inner = Inner {
+            cache: CacheBudget::new(settings.state_cache_bytes),
             settings: Arc::new(settings),
             log,
             guests,

@@ -3,7 +3,10 @@
 //! In come reads and writes of a call, out go the changes of a unit. Invariant: nothing of a call reaches a unit before
 //! [`KeyedState::accept`], and nothing that the log does not hold yet is forgotten before [`KeyedState::committed`].
 
+mod budget;
 mod call;
+#[cfg(test)]
+mod model;
 mod scan;
 mod table;
 pub(crate) mod value;
@@ -13,9 +16,11 @@ use call::{CallWrites, WriteAt};
 use potok_log::{Log, StateChange, StateStore, TaskKey};
 use potok_plugin::{ScanPage, StoreSpec};
 use potok_types::{Column, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 use table::{SlotId, Table};
 
+pub(crate) use budget::{CacheBudget, CacheShare};
 pub(crate) use scan::Ask;
 
 /// Why state could not be read or written.
@@ -32,7 +37,8 @@ pub(crate) enum StateFault {
 pub(crate) struct KeyedState {
     task: TaskKey,
     stores: Vec<Store>,
-    cache_bytes_max: usize,
+    /// None without stores.
+    cache: Option<CacheShare>,
     /// Bytes that the running call has written.
     call_bytes: usize,
     found: Vec<Found>,
@@ -54,11 +60,12 @@ enum Found {
 }
 
 impl KeyedState {
-    pub(crate) fn new(task: TaskKey, specs: &[StoreSpec], cache_bytes_max: usize) -> KeyedState {
+    pub(crate) fn new(task: TaskKey, specs: &[StoreSpec], budget: &Arc<CacheBudget>) -> KeyedState {
         let store =
             |spec: &StoreSpec| Store { table: Table::new(spec.ttl_ms), writes: CallWrites::default() };
-        let stores = specs.iter().map(store).collect();
-        KeyedState { task, stores, cache_bytes_max, call_bytes: 0, found: Vec::new() }
+        let stores: Vec<_> = specs.iter().map(store).collect();
+        let cache = (!stores.is_empty()).then(|| budget.share());
+        KeyedState { task, stores, cache, call_bytes: 0, found: Vec::new() }
     }
     fn key_of(&self, store: u32) -> StateStore {
         StateStore { task: self.task, store }
@@ -150,9 +157,10 @@ impl KeyedState {
         self.shrink();
     }
     fn shrink(&mut self) {
-        let share = self.cache_bytes_max / self.stores.len().max(1);
+        let Some(bytes_max) = self.cache.as_ref().map(CacheShare::bytes) else { return };
         let total: usize = self.stores.iter().map(|store| store.table.bytes()).sum();
-        if total > self.cache_bytes_max {
+        if total > bytes_max {
+            let share = bytes_max / self.stores.len();
             self.stores.iter_mut().for_each(|store| store.table.shrink(share));
         }
     }

@@ -208,7 +208,7 @@ impl Task {
         let bytes = self.take_changes();
         self.emit(input, range.start, &outcome.emitted)?;
         self.done(input, covered);
-        self.inputs[input].bisect.succeeded(covered);
+        self.inputs[input].bisect.succeeded(covered, range.len());
         self.cap = self
             .cap
             .take()

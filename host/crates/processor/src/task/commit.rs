@@ -127,7 +127,9 @@ impl Task {
     /// Waits until the unit in flight has arrived.
     pub(super) async fn land(&mut self) -> Result<(), Halt> {
         let Some(flight) = &mut self.flight else { return Ok(()) };
+        let began = self.ctx.clock.monotonic();
         let result = flight.future().await;
+        self.in_commit += self.ctx.clock.monotonic().saturating_sub(began);
         self.landed(result)
     }
     /// Waits until everything so far is in the log.

@@ -39,7 +39,7 @@ impl Task {
         let key = TaskKey { processor: deployment.number, partition: ctx.partition };
         let now = ctx.clock.now();
         let stores = &ctx.module.description.stores;
-        let state = KeyedState::new(key, stores, ctx.settings.state_cache_bytes);
+        let state = KeyedState::new(key, stores, &ctx.cache);
         let lines = Lines::new(ctx.partition, deployment.digest, deployment.spec.log_lines_per_second, now);
         let port = Port::new(ctx.log.clone(), key, ctx.board.clone(), granted_secrets(ctx), state, lines);
         let position = |i: &Input| Position { topic: i.topic.name.clone(), at: i.at, next: i.position() };
@@ -66,6 +66,7 @@ impl Task {
             backoff: Backoff::new(&ctx.settings),
             cap: None,
             in_guest: Duration::ZERO,
+            in_commit: Duration::ZERO,
             progressed: false,
             ctx: ctx.clone(),
         })

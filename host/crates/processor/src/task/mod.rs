@@ -27,6 +27,7 @@ use crate::output::Output;
 use crate::port::Port;
 use crate::runtime::Waits;
 use crate::settings::Settings;
+use crate::state::CacheBudget;
 use commit::Flight;
 use potok_log::{Log, TaskKey};
 use potok_plugin::{LogLevel, ModuleInfo};
@@ -50,6 +51,7 @@ pub(crate) struct TaskContext {
     pub(crate) module: Arc<ModuleInfo>,
     pub(crate) partition: PartitionIndex,
     pub(crate) board: Arc<Board>,
+    pub(crate) cache: Arc<CacheBudget>,
     pub(crate) stop: CancellationToken,
     /// Raised when a task becomes idle or stops.
     pub(crate) pulse: Arc<watch::Sender<u64>>,
@@ -111,8 +113,9 @@ pub(crate) struct Task {
     sweep: wait::Sweep,
     /// Records that the next call may hold at most, for an input: up to the one at which the task is to stop.
     cap: Option<(usize, usize)>,
-    /// Time in the guest during this step.
+    /// Time in the guest, and waiting for a commit, during this step.
     in_guest: Duration,
+    in_commit: Duration,
     /// A unit was committed since this was last looked at.
     progressed: bool,
 }
@@ -197,9 +200,10 @@ impl Task {
     /// One step and the waiting after it.
     async fn turn(&mut self, backoff: &mut Backoff) -> Result<(), Halt> {
         let began = self.ctx.clock.monotonic();
-        self.in_guest = Duration::ZERO;
+        (self.in_guest, self.in_commit) = (Duration::ZERO, Duration::ZERO);
         let next = self.step().await?;
-        let worked = self.ctx.clock.monotonic().saturating_sub(began).saturating_sub(self.in_guest);
+        let worked = self.ctx.clock.monotonic().saturating_sub(began);
+        let worked = worked.saturating_sub(self.in_guest + self.in_commit);
         self.ctx.board.worked(worked, self.port.lines_dropped());
         if std::mem::take(&mut self.progressed) {
             backoff.reset();

@@ -186,7 +186,7 @@ impl Task {
                 output.fresh(fresh).map_err(encode_halt)?;
             }
         }
-        self.timers.bisect.succeeded(covered);
+        self.timers.bisect.succeeded(covered, len);
         self.unit.joined(bytes);
         self.replace_when_large().await;
         self.set_running();

@@ -79,6 +79,9 @@ impl Task {
         if self.ctx.board.set_idle(idle) && idle {
             self.ctx.pulse();
         }
+        if idle {
+            self.inputs.iter_mut().for_each(crate::input::Input::rest);
+        }
         let now = self.ctx.clock.now();
         let timer = self
             .timers

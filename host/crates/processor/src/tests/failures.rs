@@ -2,7 +2,7 @@
 
 use super::guests::{counter, filter, filtered, values};
 use crate::api::{FailurePolicy, TaskState};
-use crate::testing::{Bench, Native, covered, fresh, sleep, virtually};
+use crate::testing::{Bench, Native, VirtualTime, covered, fresh, sleep, virtually};
 use potok_plugin::CallError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -258,5 +258,85 @@ fn log_lines_are_kept_within_their_rate_even_of_calls_that_fail() {
         assert!(lines.iter().any(|line| line.from == "host" && line.message.contains("refused (trap)")));
         let task = &bench.room.status(&name).unwrap().tasks[0];
         assert_eq!(task.log_lines_dropped, 40);
+    });
+}
+
+#[test]
+fn a_dead_letter_topic_that_is_too_narrow_is_widened() {
+    virtually(async {
+        let bench = Bench::new();
+        topics(&bench).await;
+        bench.topic("p.dead-letter", 1, &[("max.message.bytes", "300")]).await;
+        let long = format!("refuse {}", "x".repeat(5_000));
+        bench.produce("in", 0, &[(1, "a", "refuse"), (2, "b", &long), (3, "c", "ok")]).await;
+        let name = bench.deploy("p", filter(), &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        let letters = bench.records("p.dead-letter", 0);
+        assert_eq!(letters.iter().map(|letter| letter.1.len()).collect::<Vec<_>>(), vec![6, long.len()]);
+        assert_eq!(bench.read("out", 0), vec!["c=ok"]);
+    });
+}
+
+#[test]
+fn an_instance_whose_memory_passed_the_mark_gives_way_to_a_fresh_one() {
+    virtually(async {
+        let bench = Bench::new();
+        topics(&bench).await;
+        let native = filter();
+        let calls = native.calls.clone();
+        // native guests have 1 MiB
+        let low = |spec: &mut crate::api::DeploySpec| spec.limits.replace_at_bytes = 1 << 19;
+        let name = bench.deploy_with("p", native, &["in"], &["out"], low).await;
+        for i in 0..5 {
+            bench.produce("in", 0, &[(i, "a", "x")]).await;
+            bench.drained(&name).await;
+        }
+        assert_eq!(bench.read("out", 0).len(), 5);
+        assert_eq!(calls.made.load(Ordering::SeqCst), 6);
+    });
+}
+
+#[test]
+fn secrets_are_given_as_granted_and_a_denial_is_told() {
+    virtually(async {
+        let (clock, secrets) = (VirtualTime::current(), [("token".to_owned(), "s3cret".to_owned())].into());
+        let settings = crate::Settings { secrets, ..crate::Settings::default() };
+        let bench = Bench::with(settings, potok_log::MemoryLog::new(clock.clone()), clock, Arc::default());
+        topics(&bench).await;
+        bench.produce("in", 0, &[(1, "-", "token"), (2, "-", "other")]).await;
+        let native = Native::new(|port, _, records| {
+            let mut outcome = covered(records.len());
+            let ask = |name: &str| port.secret(name).map_or("none".into(), |s| String::from_utf8(s).unwrap());
+            outcome.emitted = fresh(values(records).into_iter().map(|name| (0, "-", ask(name))));
+            Ok(outcome)
+        });
+        let grant = |spec: &mut crate::api::DeploySpec| {
+            spec.grants = vec![potok_plugin::Grant::Secret("token".into())];
+        };
+        let name = bench.deploy_with("p", native, &["in"], &["out"], grant).await;
+        bench.drained(&name).await;
+        assert_eq!(bench.read("out", 0), vec!["-=s3cret", "-=none"]);
+        assert_eq!(bench.room.status(&name).unwrap().tasks[0].failures["denied"], 1);
+    });
+}
+
+#[test]
+fn a_guests_own_metrics_are_kept_up_to_a_number_of_names() {
+    virtually(async {
+        let bench = Bench::new();
+        topics(&bench).await;
+        bench.produce("in", 0, &[(1, "a", "x")]).await;
+        let native = Native::new(|port, _, records| {
+            port.count("seen", 2);
+            port.gauge("level", 1.5);
+            [3.0, 9.0].into_iter().for_each(|value| port.observe("size", value));
+            (0..1_000).for_each(|i| port.count(&format!("name_{i}"), 1));
+            filtered(records)
+        });
+        let name = bench.deploy("p", native, &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        let metrics = &bench.room.status(&name).unwrap().tasks[0].guest_metrics;
+        assert_eq!((metrics["seen"], metrics["level"], metrics.len()), (2.0, 1.5, 100));
+        assert_eq!((metrics["size_count"], metrics["size_sum"], metrics["size_max"]), (2.0, 12.0, 9.0));
     });
 }

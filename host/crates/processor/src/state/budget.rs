@@ -1,0 +1,54 @@
+//! Memory for hot state, shared by all tasks that have stores: each may hold an equal part, so that a thousand tasks take no
+//! more than one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The whole, and how many share it.
+#[derive(Debug)]
+pub(crate) struct CacheBudget {
+    bytes: usize,
+    sharers: AtomicUsize,
+}
+
+impl CacheBudget {
+    pub(crate) fn new(bytes: usize) -> Arc<CacheBudget> {
+        Arc::new(CacheBudget { bytes, sharers: AtomicUsize::new(0) })
+    }
+    /// A part, until it is dropped.
+    pub(crate) fn share(self: &Arc<CacheBudget>) -> CacheShare {
+        self.sharers.fetch_add(1, Ordering::Relaxed);
+        CacheShare(self.clone())
+    }
+}
+
+/// One task's part.
+#[derive(Debug)]
+pub(crate) struct CacheShare(Arc<CacheBudget>);
+
+impl CacheShare {
+    /// Bytes that it is now.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes / self.0.sharers.load(Ordering::Relaxed).max(1)
+    }
+}
+
+impl Drop for CacheShare {
+    fn drop(&mut self) {
+        self.0.sharers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_equal_and_grow_when_one_is_given_back() {
+        let budget = CacheBudget::new(100);
+        let (a, b) = (budget.share(), budget.share());
+        assert_eq!((a.bytes(), b.bytes()), (50, 50));
+        drop(b);
+        assert_eq!(a.bytes(), 100);
+    }
+}
