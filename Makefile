@@ -20,7 +20,7 @@ each = for pair in $(1); do (cd $${pair%%:*} && CARGO_TARGET_DIR=$${pair\#*:} $(
 LOCKED := $(if $(CI),--locked)
 CARGO_FLAGS := --release $(LOCKED)
 
-.PHONY: help run demo test soak bench guests docs fmt lint setup guests-rust
+.PHONY: help run demo test soak crash bench guests docs fmt lint setup guests-rust
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: guests ## every test, with guests in five languages
 
 soak: guests ## the long tests: 100,000 calls of every guest
 	POTOK_SOAK_CALLS=100000 cargo test $(CARGO_FLAGS) -p potok-tests --test all -- --nocapture five_languages
+
+crash: guests-rust ## kill the process again and again under load: POTOK_CRASH_KILLS, 300 unless set
+	POTOK_CRASH_KILLS=$${POTOK_CRASH_KILLS:-300} cargo test $(CARGO_FLAGS) -p potok-tests --test all -- --nocapture crash
 
 bench: guests ## the numbers of bench/RESULTS.md
 	bench/run.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the example modules: guest-examples/NAME -> ~/.cache/potok/guests/NAME.wasm
 #
-#   tools/build-guests.sh [NAME]...
+#   tools/build-guests.sh [NAME]...        also bench-NAME, for bench/guests/NAME
 #
 # Sets up the WebAssembly target first if it is missing. Cargo decides what is built anew; a component that would not change is left
 # as it is.
@@ -20,7 +20,7 @@ modules() { grep -l '"cdylib"' guest-examples/*/Cargo.toml | xargs -n1 dirname |
 
 mapfile -t names < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else modules; fi)
 for name in "${names[@]}"; do
-  [ -f "guest-examples/$name/Cargo.toml" ] || { say "there is no module $name; there are: $(modules | xargs)"; exit 1; }
+  [ -f "guest-examples/$name/Cargo.toml" ] || [ -f "bench/guests/${name#bench-}/Cargo.toml" ] || { say "there is no module $name; there are: $(modules | xargs)"; exit 1; }
 done
 toolchain=$(tools/setup-rust-wasm.sh | tail -1)
 cd guest-examples

@@ -1,0 +1,34 @@
+//! Comparisons: Potok against its peers and its limits, as ratios of one run. `bench/RESULTS.md` keeps the figures.
+//! Nothing here is a test: a slow machine makes a small figure, not a failure.
+
+mod processor;
+mod start;
+mod stats;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Debug, Parser)]
+#[command(name = "potok-bench", about = "Measures Potok; prints ratios")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Records through a processor, log to log, in this process.
+    Processor(processor::Options),
+    /// Start to first answer, idle memory, many partitions, upload to first record: of the real binary.
+    Start(start::Options),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().what {
+        What::Processor(options) => processor::run(options).await,
+        What::Start(options) => start::run(options).await,
+    }
+}
