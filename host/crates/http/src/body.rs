@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// How much more room a body of unknown length asks for at a time.
 const ROOM_STEP: usize = 64 * 1024;
+/// Slowest pace of a whole body, in bytes a second: with it, how long a body may take follows from its size, and a byte
+/// now and then holds no place for ever.
+const PACE_MIN: u64 = 16 * 1024;
 /// Of a body that is refused, so much is still read, so that the client gets to read the answer.
 const DISCARD_BYTES_MAX: u64 = 1 << 20;
 /// And for so long.
@@ -68,7 +71,15 @@ impl BodyReader {
         if claimed > limit as u64 {
             return Err(Refusal::TooLarge { limit: limit as u64 });
         }
-        let claimed = usize::try_from(claimed).unwrap_or(limit);
+        let size = if claimed == 0 { limit as u64 } else { claimed };
+        let whole = self.idle + Duration::from_secs(size / PACE_MIN);
+        let reading = self.collect(limits, limit, usize::try_from(claimed).unwrap_or(limit));
+        match tokio::time::timeout(whole, reading).await {
+            Ok(held) => held,
+            Err(_) => Err(Refusal::TooSlow { seconds: whole.as_secs(), received: self.received }),
+        }
+    }
+    async fn collect(&mut self, limits: &Limits, limit: usize, claimed: usize) -> Result<Held, Refusal> {
         let mut room = Room::default();
         let mut all = BytesMut::new();
         while let Some(bytes) = self.next().await? {

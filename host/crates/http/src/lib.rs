@@ -15,6 +15,7 @@ mod limits;
 mod metrics;
 mod modules;
 mod openapi;
+mod origin;
 mod processors;
 mod produce;
 mod rates;

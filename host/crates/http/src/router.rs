@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::Refusal;
-use crate::{consume, groups, modules, openapi, processors, produce, system, topics, unpack};
+use crate::{consume, groups, modules, openapi, origin, processors, produce, system, topics, unpack};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, header};
@@ -38,6 +38,7 @@ pub(crate) fn router(app: App) -> Router {
                 .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES).and(whole)),
         )
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), origin::guard))
         .layer(from_fn_with_state(app.clone(), admit))
         .layer(from_fn(unpack::unpack))
         .layer(DefaultBodyLimit::disable());

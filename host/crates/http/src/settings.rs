@@ -17,6 +17,7 @@ pub struct Settings {
     /// for each, and so does the number of file descriptors.
     pub connections_max: usize,
     /// Requests being worked on at the same time; the next one is answered with 503. More: bursts end in latency instead.
+    /// Above `tails_max`, so that long polls leave room for others.
     pub requests_max: usize,
     /// Reads that follow a topic (events, WebSockets, NDJSON with `follow`) and long polls, at the same time.
     pub tails_max: usize,
@@ -36,6 +37,9 @@ pub struct Settings {
     pub bodies_bytes_max: usize,
     /// How long requests may finish after the server was told to stop, in milliseconds.
     pub stop_timeout_ms: u64,
+    /// Web pages that may call this server besides its own, such as `https://console.example.org`. Programs that are no
+    /// browsers are always let in.
+    pub origins: Vec<String>,
     /// Folder in which backups are made; without one, backups over HTTP are off.
     pub backup_dir: Option<PathBuf>,
 }
@@ -45,7 +49,7 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             connections_max: 4096,
-            requests_max: 1024,
+            requests_max: 2048,
             tails_max: 1024,
             header_timeout_ms: 30_000,
             body_idle_timeout_ms: 30_000,
@@ -54,6 +58,7 @@ impl Default for Settings {
             module_bytes_max: 64 * MIB,
             bodies_bytes_max: 256 * MIB,
             stop_timeout_ms: 10_000,
+            origins: Vec::new(),
             backup_dir: None,
         }
     }

@@ -12,8 +12,10 @@ use potok_types::{BatchHeader, Ends, Offset, RecordBatch, TopicName, TopicPartit
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of batches read from the log at a time: enough for a disk to stream, little enough to hold for every reader.
-const FETCH_BYTES: usize = 1 << 20;
+/// Bytes of batches read from the log at a time: about what one step writes, so that little is read twice.
+const FETCH_BYTES: usize = 128 * 1024;
+/// A step ends behind a batch, since the next one would open it again; unless the batch writes more than this, in bytes.
+const STEP_BYTES_MAX: usize = 1 << 20;
 /// What a compressed batch may unpack to, in bytes. A batch is at most 256 MiB packed and usually 1 MiB; what unpacks to
 /// more than this is no message that anybody reads over HTTP.
 const UNPACKED_LEN_MAX: usize = 128 << 20;
@@ -260,7 +262,8 @@ impl Step {
             if record.offset < from {
                 continue;
             }
-            if record.offset >= until || self.left == 0 || self.render.len() >= bytes_max {
+            if record.offset >= until || self.left == 0 || self.render.len() >= bytes_max.max(STEP_BYTES_MAX)
+            {
                 return Ok(false);
             }
             self.positions.0[index].1 = record.offset.after(1);
@@ -269,7 +272,7 @@ impl Step {
             }
         }
         self.positions.0[index].1 = header.next_offset();
-        Ok(true)
+        Ok(self.render.len() < bytes_max)
     }
 }
 

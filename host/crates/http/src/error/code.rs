@@ -30,6 +30,7 @@ macro_rules! codes {
 codes! {
     UnknownPath = NOT_FOUND, "unknown-path", "There is nothing at this path";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not know the method";
+    ForeignOrigin = FORBIDDEN, "foreign-origin", "Web pages of others may not call this server";
     NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "There is no answer in the form asked for";
     IllegalQuery = BAD_REQUEST, "illegal-query", "The query is wrong";
     IllegalName = BAD_REQUEST, "illegal-name", "The name is not legal";

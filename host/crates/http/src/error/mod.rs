@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     MethodNotAllowed { method: String, path: String },
     #[error("`Accept: {asked}` names nothing that can be answered here: {offered}")]
     NotAcceptable { asked: String, offered: &'static str },
+    #[error("the request comes from a page of {0}")]
+    Origin(String),
     #[error("{0}")]
     Query(String),
     #[error("{0}")]
@@ -49,7 +51,7 @@ pub(crate) enum Refusal {
     ContentEncoding(String),
     #[error("the body was cut off after {received} bytes")]
     CutOff { received: u64 },
-    #[error("nothing of the body came for {seconds} s, {received} bytes had come")]
+    #[error("the body came too slowly: {received} bytes, then no more for {seconds} s")]
     TooSlow { seconds: u64, received: u64 },
     #[error("the body does not unpack: {0}")]
     Unpack(String),

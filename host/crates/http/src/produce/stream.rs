@@ -21,7 +21,9 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use tokio::time::{Sleep, sleep};
 
 /// Bytes of records that are sent to the log at once. One such lot is filled while another is written.
 const LOT_BYTES: usize = 512 * 1024;
@@ -76,6 +78,7 @@ async fn run(app: App, plan: Arc<Plan>, form: LineForm, body: BodyReader, answer
         body,
         lines: Lines::default(),
         numbers: Vec::new(),
+        line_time: None,
         ended: false,
         flight: None,
         answer,
@@ -123,6 +126,8 @@ struct Write<'a> {
     batcher: Batcher<'a>,
     flight: Option<Flight<'a>>,
     line_len_max: usize,
+    /// Runs while a line has begun and not ended.
+    line_time: Option<Pin<Box<Sleep>>>,
     ended: bool,
     answer: Answer,
 }
@@ -175,10 +180,18 @@ impl Write<'_> {
     }
     /// What comes of the body, as long as the server runs.
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        let allowed = self.app.settings.body_idle_timeout();
+        let received = self.lines.pending() as u64;
+        let line_time = match received {
+            0 => None,
+            _ => Some(self.line_time.take().unwrap_or_else(|| Box::pin(sleep(allowed)))),
+        };
+        self.line_time = line_time;
         tokio::select! {
             biased;
             () = self.app.stop.cancelled() => Err(Refusal::Stopping),
             next = self.body.next() => next,
+            () = passed(&mut self.line_time) => Err(Refusal::TooSlow { seconds: allowed.as_secs(), received }),
         }
     }
     /// What comes of the body; none when nothing is there right now and the log has time, or when the lot on its way has
@@ -202,7 +215,10 @@ impl Write<'_> {
         while self.batcher.bytes() < LOT_BYTES {
             let number = self.lines.taken() + 1;
             let line = match self.lines.next() {
-                Some(line) => line,
+                Some(line) => {
+                    self.line_time = None;
+                    line
+                }
                 None if self.ended => match self.lines.rest() {
                     Some(line) => line,
                     None => break,
@@ -243,6 +259,14 @@ impl Write<'_> {
         let first = numbers.first().copied().unwrap_or_default();
         let placed = placed.map_err(|refusal| refusal.at_line(first))?;
         Ok(self.answer.acknowledge(&numbers, &placed).await?)
+    }
+}
+
+/// Ends when the time is over; never when there is none.
+async fn passed(time: &mut Option<Pin<Box<Sleep>>>) {
+    match time {
+        Some(time) => time.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -252,3 +252,46 @@ async fn garbage_on_the_wire_disturbs_nobody() {
     assert!(answer.status().is_client_error());
     body::<Info>(host.get("/v1/info"), 200).await;
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let host = Host::with(|settings| settings.write_timeout_ms = 200).await;
+    host.topic("t", 1).await;
+    for _ in 0..40 {
+        expect(host.produce(T, "application/octet-stream", vec![b'x'; 900_000]), 200).await;
+    }
+    let open = async || {
+        let text = expect(host.get("/metrics"), 200).await.text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with("potok_http_connections ")).unwrap();
+        line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let before = open().await;
+    let mut lazy = TcpStream::connect(host.address).await.unwrap();
+    let request = format!("GET {T} HTTP/1.1\r\nhost: x\r\naccept: application/x-ndjson\r\n\r\n");
+    lazy.write_all(request.as_bytes()).await.unwrap();
+    let given_up = async {
+        while open().await <= before {}
+        while open().await > before {}
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_up).await.expect("the connection stays open");
+    assert!(rest(lazy).await.len() < 30_000_000);
+}
+
+#[tokio::test]
+async fn a_web_page_of_others_is_refused_and_programs_are_not() {
+    let host = Host::with(|settings| settings.origins = vec!["https://friend.example".to_owned()]).await;
+    host.topic("t", 1).await;
+    let from = |origin: &str| host.produce(T, "text/plain", "1").header("origin", origin.to_owned());
+    refused(from("https://evil.example"), 403, "foreign-origin").await;
+    refused(from("null"), 403, "foreign-origin").await;
+    let rebound = host
+        .produce(T, "text/plain", "1")
+        .header("origin", "http://evil.example")
+        .header("host", "evil.example");
+    refused(rebound, 403, "foreign-origin").await;
+    expect(from("https://friend.example"), 200).await;
+    expect(from(&format!("http://{}", host.address)), 200).await;
+    let page = host.get(T).header("origin", "https://evil.example").header("upgrade", "websocket");
+    refused(page, 403, "foreign-origin").await;
+    assert_eq!(host.values("t").await.len(), 2);
+}
