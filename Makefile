@@ -66,5 +66,10 @@ lint: ## clippy on everything, warnings denied
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(call each,$(OTHER_WORKSPACES),cargo clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings)
 
+install: ## put potok into ~/.local/bin
+	@tools/setup.sh
+	cargo build $(CARGO_FLAGS) -p potok
+	install -D -m 755 $(CARGO_TARGET_DIR)/release/potok $(HOME)/.local/bin/potok
+
 setup: ## install what is missing on this machine, for every guest language too
 	@tools/setup.sh guests

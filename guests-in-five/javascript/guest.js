@@ -31,7 +31,7 @@ function describe() {
       { name: "kept", summary: "Records with a value of even length" },
       { name: "counts", summary: "Records of each key so far" },
     ],
-    stores: [{ name: "counts", ttlMs: undefined }],
+    stores: [{ name: "counts", ttlMs: null }],
     stateVersion: 1,
     wants: [],
   };
@@ -72,7 +72,7 @@ function close() {
 }
 
 function outcome(covered, emitted, refused) {
-  return { covered, emitted, refused, wait: undefined };
+  return { covered, emitted, refused, wait: null };
 }
 
 function filter(records) {
@@ -114,7 +114,7 @@ class Fresh {
     if (this.keys.length === 0) return [];
     const timestamps = new Uint8Array(this.timestamps.buffer, 0, 8 * this.keys.length);
     const columns = { timestamps, keys: column(this.keys), values: column(this.values) };
-    return [{ output: 1, body: { tag: "fresh", val: { ...columns, headers: undefined, partitions: EMPTY } } }];
+    return [{ output: 1, body: { tag: "fresh", val: { ...columns, headers: null, partitions: EMPTY } } }];
   }
 }
 
@@ -168,7 +168,8 @@ function count(records) {
     const value = new Uint8Array(8), out = view(value);
     let low = t.records, high = 0;
     if (isNull(before.nulls, i)) {
-      const at = timestamps.getBigInt64(8 * t.first, true) + BigInt(FIRST_SEEN_TIMER_MS);
+      // a 64-bit number crosses as a double here: a time is exact up to 2^53 ms, the year 287396
+      const at = Number(timestamps.getBigInt64(8 * t.first, true)) + FIRST_SEEN_TIMER_MS;
       setTimer({ clock: "event", at, key: t.key, payload: FIRST });
     } else {
       const at = ends.getUint32(4 * i, true) - 8;

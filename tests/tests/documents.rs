@@ -15,7 +15,7 @@ const SESSION_SECONDS_MAX: u32 = 900;
 /// What stands before a document's commands.
 const PRELUDE: &str = r#"
 set -euo pipefail
-trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT
 make() { command make --no-print-directory -n -C "$REPOSITORY" "$@" >/dev/null; }
 potok() {
   if [ "${1:-}" != serve ]; then command potok "$@"; return; fi
