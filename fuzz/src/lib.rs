@@ -120,3 +120,20 @@ pub fn column_seeds() -> Vec<Vec<u8>> {
     }
     seeds
 }
+
+/// Seeds of the target `http`: bodies of every form.
+pub fn http_seeds() -> Vec<Vec<u8>> {
+    let record = r#"{"key":"a\nb","key_encoding":"text","value":{"a":[1.5e3,null]},"headers":[{"name":"h","value":"AA==","encoding":"base64"}],"timestamp":7,"partition":1}"#;
+    let all = format!("{{\"records\":[{record},{{\"value\":\"AP8=\",\"value_encoding\":\"base64\"}}]}}");
+    let bodies: [(u8, &str); 8] = [
+        (0, "[1, \"two\", {\"three\": [3]}, null, -0.5e-7]"),
+        (0, " {\"a\": \"\\ud83d\\ude00\"} "),
+        (0, "true"),
+        (1, record),
+        (1, &all),
+        (2, "key\tvalue"),
+        (3, "one\r\ntwo\n\nlast"),
+        (3, "{\"a\":1}\n{\"b\":2}\n"),
+    ];
+    bodies.iter().map(|(form, body)| [&[*form, 4][..], body.as_bytes()].concat()).collect()
+}
