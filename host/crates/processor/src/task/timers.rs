@@ -169,7 +169,13 @@ impl Task {
         let stop = self.ctx.deployment.spec.on_failure == FailurePolicy::Stop;
         if let Some(first) = outcome.refused.first().filter(|_| stop) {
             self.port.discard();
-            return Err(stopped_at(&due.entries[first.index as usize], &first.reason, "refused"));
+            if first.index == 0 {
+                return Err(stopped_at(&due.entries[0], &first.reason, "refused"));
+            }
+            // those before it are to be done, and nothing behind it: it is found as one that fails
+            self.guest = None;
+            self.timers.bisect.failed(len);
+            return Ok(Next::Again);
         }
         for refused in &outcome.refused {
             let blame = Blame { kind: "refused", reason: refused.reason.clone() };

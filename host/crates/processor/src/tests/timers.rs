@@ -173,3 +173,19 @@ fn more_timers_than_a_row_of_calls_takes_fire_in_order() {
         assert_eq!(bench.log.timer_next(task, potok_log::TimerClock::Event).unwrap(), None);
     });
 }
+
+#[test]
+fn a_deployment_may_stop_at_a_refused_timer_and_those_before_it_have_fired() {
+    virtually(async {
+        let bench = bench().await;
+        let stop = |spec: &mut crate::api::DeploySpec| spec.on_failure = crate::FailurePolicy::Stop;
+        let name = bench.deploy_with("p", script(), &["in"], &["out"], stop).await;
+        let lines = ["event a 1", "event b 2", "event refuse 3", "event c 4"];
+        let records: Vec<_> = lines.iter().map(|line| (0, "-", *line)).collect();
+        bench.produce("in", 0, &records).await;
+        bench.produce("in", 0, &[(10, "-", "-")]).await;
+        let reason = bench.stopped(&name).await;
+        assert!(reason.contains("\"refuse\" due at 3: no"), "{reason}");
+        assert_eq!(fired(&bench), vec!["a@1", "b@2"]);
+    });
+}
