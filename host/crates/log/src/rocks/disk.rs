@@ -4,7 +4,7 @@
 
 use super::settings::Settings;
 use crate::error::StoreError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes written between two looks at the disk.
 const CHECK_EVERY_LEN: usize = 16 << 20;
@@ -50,8 +50,7 @@ impl DiskGuard {
     fn look(&mut self) {
         self.since_check = 0;
         // a disk that cannot be asked is left to say so itself, when it is written
-        let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let Some(free) = free(&self.folder) else { return };
         let full = (free < self.free_min).then_some(free);
         if full.is_some() != self.full.is_some() {
             tracing::warn!(
@@ -63,6 +62,20 @@ impl DiskGuard {
         }
         self.full = full;
     }
+}
+
+/// Bytes free on the disk of `folder` for this user.
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+/// Whether there is so little room that maintenance gives back whatever it can: before records are refused.
+pub(super) fn is_tight(settings: &Settings) -> bool {
+    free(&settings.dir).is_some_and(|free| free < settings.disk_free_bytes_min.saturating_mul(2))
+}
+/// Whether `bytes` more can be written for a while. A disk that cannot be asked is taken to have room.
+pub(super) fn has_room_for(settings: &Settings, bytes: u64) -> bool {
+    free(&settings.dir).is_none_or(|free| free > bytes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! are the batches left in them copied together.
 //! Invariant: nothing is rewritten while what it would give back is below the settings' limits.
 
+use super::disk;
 use super::keys::meta::Counter;
 use super::shared::Shared;
 use super::store::{Family, failure};
@@ -18,27 +19,42 @@ const COLLECT: [(&str, &str); 2] =
     [("enable_blob_garbage_collection", "true"), ("blob_garbage_collection_age_cutoff", "1.0")];
 const COLLECT_NOT: [(&str, &str); 1] = [("enable_blob_garbage_collection", "false")];
 
-/// Rewrites files when there is enough to give back. Blocks while it does.
+/// Rewrites files when there is enough to give back, and on a disk that is nearly full whenever there is anything. Blocks
+/// while it does.
 pub(super) async fn reclaim(shared: &Shared) -> Result<(), StoreError> {
-    if !is_worth_it(shared, removed_estimate(shared)?) {
+    let tight = disk::is_tight(&shared.settings);
+    let rewrite = is_worth_it(shared, removed_estimate(shared)?, tight);
+    if !rewrite && !tight {
         return Ok(());
     }
     let before = stored(shared)?;
     shared.flush()?;
-    compact(shared);
-    if is_worth_it(shared, number(shared, "rocksdb.live-blob-file-garbage-size")?) {
-        set(shared, &COLLECT)?;
+    if rewrite {
         compact(shared);
-        set(shared, &COLLECT_NOT)?;
+        collect(shared, tight)?;
     }
     end_write_ahead_log(shared).await?;
     take_away(shared)?;
     let after = stored(shared)?;
-    tracing::info!(before, after, "files of records rewritten to give disk back");
+    tracing::info!(before, after, tight, "files of records rewritten to give disk back");
     Ok(())
 }
 
-fn is_worth_it(shared: &Shared, removed: u64) -> bool {
+/// Copies together what is left in files that are removed in part, if there is room for the copy.
+fn collect(shared: &Shared, tight: bool) -> Result<(), StoreError> {
+    let removed = number(shared, "rocksdb.live-blob-file-garbage-size")?;
+    let copied = number(shared, "rocksdb.live-blob-file-size")?.saturating_sub(removed);
+    if is_worth_it(shared, removed, tight) && disk::has_room_for(&shared.settings, copied) {
+        set(shared, &COLLECT)?;
+        compact(shared);
+        set(shared, &COLLECT_NOT)?;
+    }
+    Ok(())
+}
+fn is_worth_it(shared: &Shared, removed: u64, tight: bool) -> bool {
+    if tight {
+        return removed > 0;
+    }
     let percent = u64::from(shared.settings.reclaim_percent_min);
     let stored = stored(shared).unwrap_or(0);
     removed > shared.settings.reclaim_bytes_min

@@ -47,7 +47,8 @@ pub struct Settings {
     /// Milliseconds after which a producer that is silent is forgotten (`producer.id.expiration.ms`). More: memory on disk,
     /// and duplicates are known for longer.
     pub producer_expiry_ms: u64,
-    /// Appends are refused while the disk has fewer bytes free than this, so that what was taken can still be finished.
+    /// Appends are refused while the disk has fewer bytes free than this, so that what was taken can still be finished: it
+    /// should be no less than four times `memtable_bytes`. Below twice as much, maintenance gives back all that it can.
     pub disk_free_bytes_min: u64,
     /// Start even if the write-ahead log is damaged before its end, and lose what comes behind the damage. Off, such a log
     /// refuses to start and says where it is damaged; what a crash cut off at the very end is no damage.
@@ -72,7 +73,7 @@ impl Default for Settings {
             compaction_keys_max: 1_000_000,
             unpacked_bytes_max: 256 * MIB,
             producer_expiry_ms: 86_400_000,
-            disk_free_bytes_min: 256 << 20,
+            disk_free_bytes_min: 512 << 20,
             accept_damaged_wal: false,
         }
     }
