@@ -2,6 +2,8 @@
 
 use crate::common::{Host, body, expect, json_lines, refused};
 use potok_http::api::{Placed, Produced, RecordPage};
+use potok_log::{Acks, Append, Marker};
+use potok_types::{BatchBuilder, Compression, NewBatch, ProducerEpoch, ProducerId, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -228,4 +230,36 @@ async fn a_write_of_many_batches_is_all_or_nothing() {
         refused(host.produce(T, "application/json", with_a_large_one), 413, "record-too-large").await;
     assert!(problem.detail.contains("record 1"), "{}", problem.detail);
     assert_eq!(host.values("t").await.len(), 40);
+}
+
+#[tokio::test]
+async fn records_of_a_transaction_are_shown_once_it_is_committed_and_never_when_it_is_aborted() {
+    let host = one().await;
+    let at = host.log.topics()[0].all_partitions().next().unwrap();
+    let add = async |batch: NewBatch| {
+        let appended = host.log.append(vec![Append { to: at, batch }], Acks::Written).await;
+        appended.into_iter().next().unwrap().unwrap();
+    };
+    let data = |producer: i64, value: &str| {
+        let builder = BatchBuilder::new(Compression::None);
+        let mut builder = builder.producer(ProducerId(producer), ProducerEpoch(0), 0, true);
+        builder.push(Timestamp(1), None, Some(value.as_bytes()), std::iter::empty());
+        builder.build().unwrap().unwrap()
+    };
+    let end = |producer, marker: Marker| {
+        marker.batch(ProducerId(producer), ProducerEpoch(0), 0, Timestamp(2)).unwrap()
+    };
+    expect(host.produce(T, "application/json", "\"plain\""), 200).await;
+    add(data(1, "\"aborted\"")).await;
+    add(data(2, "\"committed\"")).await;
+    assert_eq!(host.values("t").await, vec![json!("plain")]);
+    add(end(1, Marker::Abort)).await;
+    let waiting = tokio::spawn(body::<RecordPage>(host.get(&format!("{T}?offset=1&wait=20000")), 200));
+    add(end(2, Marker::Commit)).await;
+    let page = waiting.await.unwrap();
+    assert_eq!(
+        page.records.iter().map(|record| record.value.get()).collect::<Vec<_>>(),
+        vec!["\"committed\""]
+    );
+    assert_eq!(host.values("t").await, vec![json!("plain"), json!("committed")]);
 }
