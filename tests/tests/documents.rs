@@ -77,7 +77,13 @@ fn free_port() -> u16 {
 fn run(document: &Path, commands: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (address, path) = (format!("127.0.0.1:{}", free_port()), std::env::var("PATH").unwrap());
-    let output = Command::new("timeout")
+    let mut session = Command::new("timeout");
+    // a newcomer's shell has nothing of what Cargo tells this test
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+        session.env_remove(name);
+    }
+    let output = session
+        .env_remove("RUSTUP_TOOLCHAIN")
         .args([&SESSION_SECONDS_MAX.to_string(), "bash", "-c", &format!("{PRELUDE}{commands}")])
         .current_dir(folder.path())
         .env("PATH", format!("{}:{path}", binaries().display()))
