@@ -161,11 +161,12 @@ impl Loaded {
         sections
     }
     fn leaf(&self, path: &str, name: &str, value: &Value) -> String {
-        let text = match value.to_i128() {
-            Some(number) => with_unit(name, number),
-            None if name == SECRETS => value.as_dict().map_or(0, Dict::len).to_string(),
-            None => serde_json::to_string(value).unwrap_or_default(),
-        };
+        let text =
+            match value.to_num().and_then(Num::to_u128_lossy).and_then(|number| u64::try_from(number).ok()) {
+                Some(number) => with_unit(name, number),
+                None if name == SECRETS => value.as_dict().map_or(0, Dict::len).to_string(),
+                None => serde_json::to_string(value).unwrap_or_default(),
+            };
         match self.figment.find_metadata(path).map(layer) {
             Some(layer) if layer != DEFAULT_LAYER => format!("{name}={text} ({layer})"),
             _ => format!("{name}={text}"),
@@ -221,6 +222,7 @@ impl<P: Provider> Provider for WithUnits<P> {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the provider's own error; it is made once, at the start")]
 fn numbers(dict: &mut Dict) -> figment::Result<()> {
     for (name, value) in dict.iter_mut() {
         match value {
@@ -301,19 +303,15 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     whole.checked_mul(scale)?.checked_add(scale.checked_mul(tenths)? / 10)
 }
 
-fn with_unit(name: &str, number: i128) -> String {
-    match (unit_of(name), u64::try_from(number)) {
-        (Some(Unit::Bytes), Ok(bytes)) => crate::output::bytes(bytes).replace(' ', ""),
-        (Some(Unit::Micros), Ok(us)) => {
-            humantime::format_duration(std::time::Duration::from_micros(us)).to_string().replace(' ', "")
-        }
-        (Some(Unit::Millis), Ok(ms)) => {
-            humantime::format_duration(std::time::Duration::from_millis(ms)).to_string().replace(' ', "")
-        }
-        (Some(Unit::Seconds), Ok(s)) => {
-            humantime::format_duration(std::time::Duration::from_secs(s)).to_string().replace(' ', "")
-        }
-        _ => number.to_string(),
+fn with_unit(name: &str, number: u64) -> String {
+    use std::time::Duration;
+    let duration = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+    match unit_of(name) {
+        Some(Unit::Bytes) => crate::output::bytes(number).replace(' ', ""),
+        Some(Unit::Micros) => duration(Duration::from_micros(number)),
+        Some(Unit::Millis) => duration(Duration::from_millis(number)),
+        Some(Unit::Seconds) => duration(Duration::from_secs(number)),
+        None => number.to_string(),
     }
 }
 
@@ -337,7 +335,7 @@ mod tests {
         assert_eq!(loaded.settings.log.maintenance_interval_ms, 2_000);
         let lines = loaded.lines().join("\n");
         assert!(lines.contains("cache_bytes_max=1.5MiB (") && lines.contains("potok.toml)"), "{lines}");
-        assert!(lines.contains("queue_bytes_max=64MiB ") && !lines.contains("dir="), "{lines}");
+        assert!(lines.contains("queue_bytes_max=64MiB ") && !lines.contains(" dir="), "{lines}");
     }
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest() {

@@ -151,9 +151,10 @@ impl Page {
         rows: Vec<Vec<String>>,
         empty: &str,
     ) -> Page {
+        let apart = if self.parts.is_empty() { "" } else { "\n" };
         match rows.is_empty() {
-            true => self.and_line(format!("{name}: {empty}")),
-            false => self.and_line(format!("{name}:")).and_table(heads, rows, empty),
+            true => self.and_line(format!("{apart}{name}: {empty}")),
+            false => self.and_line(format!("{apart}{name}:")).and_table(heads, rows, empty),
         }
     }
     fn render(&self, output: Output) -> String {

@@ -10,7 +10,7 @@ use crate::output::{counted, note};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use potok_http::api;
 use potok_types::{SystemClock, TopicName};
 use reqwest::{Method, header};
@@ -59,19 +59,36 @@ impl Consume {
         let request = client.request(Method::GET, &["topics", self.topic.as_str(), "records"]);
         let request = request.query(&self.query()?).header(header::ACCEPT, api::NDJSON);
         let mut lines = client.lines(client.open(request).await?);
-        let mut printer =
-            Printer { json: self.output.open().is_json(), separator: self.key_separator, line: Vec::new() };
+        let mut printer = Printer {
+            json: self.output.open().is_json(),
+            separator: self.key_separator,
+            waiting: Vec::new(),
+        };
         let mut printed = 0u64;
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::pin!(interrupted);
         loop {
-            let line = tokio::select! {
-                line = lines.next() => line,
-                _ = tokio::signal::ctrl_c() => break,
+            let line = match lines.next().now_or_never() {
+                Some(line) => line,
+                // Nothing waits to be read: whoever reads us gets all there is before we wait.
+                None => {
+                    printer.flush()?;
+                    tokio::select! {
+                        line = lines.next() => line,
+                        _ = &mut interrupted => break,
+                    }
+                }
             };
             match line {
-                Some(line) => printed += u64::from(printer.print(&line?)?),
+                Some(Ok(line)) => printed += u64::from(printer.print(&line)?),
+                Some(Err(failure)) => {
+                    printer.flush()?;
+                    return Err(failure);
+                }
                 None => break,
             }
         }
+        printer.flush()?;
         if std::io::stdout().is_terminal() {
             note(&format!("({})", counted(printed, "record")));
         }
@@ -100,11 +117,14 @@ impl Consume {
     }
 }
 
-/// Prints records line by line, each flushed, so that a pipe sees it at once.
+/// Bytes gathered before they are written out, while more are there already.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Prints records, one a line; written out once nothing more is there, so that a pipe sees each at once and many cheaply.
 struct Printer {
     json: bool,
     separator: Option<String>,
-    line: Vec<u8>,
+    waiting: Vec<u8>,
 }
 
 impl Printer {
@@ -113,16 +133,24 @@ impl Printer {
         if line.trim().is_empty() {
             return Ok(false);
         }
-        self.line.clear();
         match self.json {
-            true => self.line.extend_from_slice(line.as_bytes()),
+            true => self.waiting.extend_from_slice(line.as_bytes()),
             false => self.human(line)?,
         }
-        self.line.push(b'\n');
-        let mut out = std::io::stdout().lock();
-        out.write_all(&self.line)?;
-        out.flush()?;
+        self.waiting.push(b'\n');
+        if self.waiting.len() >= WRITE_BYTES {
+            self.flush()?;
+        }
         Ok(true)
+    }
+    fn flush(&mut self) -> Result<(), Failure> {
+        if !self.waiting.is_empty() {
+            let mut out = std::io::stdout().lock();
+            out.write_all(&self.waiting)?;
+            out.flush()?;
+            self.waiting.clear();
+        }
+        Ok(())
     }
     fn human(&mut self, line: &str) -> Result<(), Failure> {
         let unexpected = |error: &dyn std::fmt::Display| {
@@ -131,21 +159,21 @@ impl Printer {
         let record: api::Record = serde_json::from_str(line).map_err(|error| unexpected(&error))?;
         if let Some(separator) = &self.separator {
             match (&record.key, record.key_encoding.unwrap_or_default()) {
-                (Some(key), api::KeyEncoding::Text) => self.line.extend_from_slice(key.as_bytes()),
+                (Some(key), api::KeyEncoding::Text) => self.waiting.extend_from_slice(key.as_bytes()),
                 (Some(key), api::KeyEncoding::Base64) => {
-                    STANDARD.decode_vec(key, &mut self.line).map_err(|error| unexpected(&error))?
+                    STANDARD.decode_vec(key, &mut self.waiting).map_err(|error| unexpected(&error))?
                 }
-                (None, _) => self.line.extend_from_slice(b"null"),
+                (None, _) => self.waiting.extend_from_slice(b"null"),
             }
-            self.line.extend_from_slice(separator.as_bytes());
+            self.waiting.extend_from_slice(separator.as_bytes());
         }
         let raw = record.value.get();
         let text = || serde_json::from_str::<String>(raw).map_err(|error| unexpected(&error));
         match record.value_encoding.unwrap_or_default() {
-            api::ValueEncoding::Json => self.line.extend_from_slice(raw.as_bytes()),
-            api::ValueEncoding::Text => self.line.extend_from_slice(text()?.as_bytes()),
+            api::ValueEncoding::Json => self.waiting.extend_from_slice(raw.as_bytes()),
+            api::ValueEncoding::Text => self.waiting.extend_from_slice(text()?.as_bytes()),
             api::ValueEncoding::Base64 => {
-                STANDARD.decode_vec(text()?, &mut self.line).map_err(|error| unexpected(&error))?
+                STANDARD.decode_vec(text()?, &mut self.waiting).map_err(|error| unexpected(&error))?
             }
         }
         Ok(())
@@ -158,9 +186,10 @@ mod tests {
 
     #[track_caller]
     fn check(separator: Option<&str>, line: &str, expect: &[u8]) {
-        let mut printer = Printer { json: false, separator: separator.map(str::to_owned), line: Vec::new() };
+        let mut printer =
+            Printer { json: false, separator: separator.map(str::to_owned), waiting: Vec::new() };
         printer.human(line).unwrap();
-        assert_eq!(String::from_utf8_lossy(&printer.line), String::from_utf8_lossy(expect));
+        assert_eq!(String::from_utf8_lossy(&printer.waiting), String::from_utf8_lossy(expect));
     }
 
     #[test]
@@ -180,7 +209,7 @@ mod tests {
     }
     #[test]
     fn a_record_that_lies_is_an_error_not_a_panic() {
-        let mut printer = Printer { json: false, separator: None, line: Vec::new() };
+        let mut printer = Printer { json: false, separator: None, waiting: Vec::new() };
         assert!(
             printer
                 .human(r#"{"partition":0,"offset":1,"timestamp":5,"value":"!","value_encoding":"base64"}"#)

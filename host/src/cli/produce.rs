@@ -79,7 +79,7 @@ struct Summary {
     lines: u64,
     bytes: u64,
     partitions: BTreeMap<u32, u64>,
-    seconds: f64,
+    millis: u64,
 }
 
 impl Produce {
@@ -99,7 +99,8 @@ impl Produce {
         progress.finish_and_clear();
         ended?;
         summary.bytes = sent.load(Ordering::Relaxed);
-        summary.seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
+        summary.millis =
+            u64::try_from(clock.monotonic().saturating_sub(started).as_millis()).unwrap_or(u64::MAX);
         self.output.open().show(&summary, page)
     }
     fn query(&self) -> api::ProduceQuery {
@@ -214,7 +215,8 @@ fn progress_line() -> ProgressBar {
 }
 
 fn page(summary: &Summary) -> Page {
-    let rate = if summary.seconds > 0.0 { summary.records as f64 / summary.seconds } else { 0.0 };
+    let a_second = u128::from(summary.records) * 1_000 / u128::from(summary.millis.max(1));
+    let rate = u64::try_from(a_second).unwrap_or(u64::MAX);
     let partitions = summary.partitions.len();
     Page::line(format!(
         "produced {} to {} in {} partition{} ({}, {:.1} s, {} a second)",
@@ -223,7 +225,7 @@ fn page(summary: &Summary) -> Page {
         partitions,
         if partitions == 1 { "" } else { "s" },
         bytes(summary.bytes),
-        summary.seconds,
-        thousands(rate as u64),
+        summary.millis as f64 / 1e3,
+        thousands(rate),
     ))
 }

@@ -57,7 +57,8 @@ const SDK_FOLDER: &str = "vendor/potok-sdk";
 impl New {
     pub(super) fn run(self) -> Result<(), Failure> {
         check_name(&self.name)?;
-        let folder = self.path.join(&self.name);
+        let folder =
+            if self.path == Path::new(".") { PathBuf::from(&self.name) } else { self.path.join(&self.name) };
         if folder.exists() {
             return Err(Failure::new(Exit::Refused, format!("{} is there already", folder.display()))
                 .remedy("choose another name, or another folder with --path"));
