@@ -40,7 +40,7 @@ fn encode_value(offset: &CommittedOffset) -> Vec<u8> {
     to.extend_from_slice(offset.metadata.as_bytes());
     to
 }
-fn decode_value(value: &[u8]) -> Option<CommittedOffset> {
+pub(super) fn decode_value(value: &[u8]) -> Option<CommittedOffset> {
     let (head, metadata) = value.split_at_checked(HEAD_LEN)?;
     let epoch = u32_at(head, 9)?.cast_signed();
     (head[0] == VERSION).then_some(())?;

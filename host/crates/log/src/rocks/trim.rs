@@ -50,16 +50,17 @@ impl Writer {
     /// The first batch to keep so that at most `limit` bytes are left.
     fn first_within(&self, at: TopicPartition, tail: &Tail, limit: u64) -> Result<Offset, StoreError> {
         let mut left = tail.bytes;
-        for (stretch, next) in self.stretches(at, tail)? {
+        let mut found = None;
+        each_stretch(&self.shared, at, tail, |stretch, next| {
             if left <= limit {
-                return Ok(stretch.base);
-            }
-            if left.saturating_sub(stretch.bytes) < limit {
-                return self.first_within_stretch(at, (stretch.base, next), left, limit);
+                found = Some(stretch.base);
+            } else if left.saturating_sub(stretch.bytes) < limit {
+                found = Some(self.first_within_stretch(at, (stretch.base, next), left, limit)?);
             }
             left = left.saturating_sub(stretch.bytes);
-        }
-        Ok(tail.log_end)
+            Ok(found.is_none())
+        })?;
+        Ok(found.unwrap_or(tail.log_end))
     }
     fn first_within_stretch(
         &self,
@@ -81,21 +82,6 @@ impl Writer {
         }
         entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
         Ok(end)
-    }
-    /// All stretches from the front, each with the offset behind it, the open one last.
-    fn stretches(&self, at: TopicPartition, tail: &Tail) -> Result<Vec<(Stretch, Offset)>, StoreError> {
-        let start = partition_prefix(at);
-        let mut all: Vec<Stretch> = Vec::new();
-        self.shared.store.scan(Family::Sizes, (&start, &successor(&start)), |key, value| {
-            let stretch = sizes::parse(key)
-                .zip(sizes::parse_value(value))
-                .map(|((_, base), bytes)| Stretch { base, bytes });
-            all.push(stretch.ok_or_else(|| corrupt(Family::Sizes, at, "a size"))?);
-            Ok(true)
-        })?;
-        all.push(tail.stretch);
-        let ends = all.iter().skip(1).map(|next| next.base).chain([tail.log_end]).collect::<Vec<_>>();
-        Ok(all.into_iter().zip(ends).collect())
     }
     /// Raises the log start to `start` and takes the batches that lie wholly before it.
     fn take_front(
@@ -137,26 +123,27 @@ impl Writer {
     }
     /// Takes what lies before `end` out of the partition's size and its stretches.
     fn uncount(&mut self, at: TopicPartition, tail: &mut Tail, end: Offset) -> Result<(), StoreError> {
-        let ids = self.shared.ids;
-        for (stretch, next) in self.stretches(at, tail)? {
+        let (shared, ops) = (&self.shared, &mut self.ops);
+        let (mut gone_of_open, mut gone_of_closed) = (0, 0);
+        each_stretch(shared, at, tail, |stretch, next| {
             if stretch.base >= end {
-                break;
+                return Ok(false);
             }
-            let is_open = stretch.base == tail.stretch.base;
-            let gone = if next <= end && !is_open {
-                self.ops.delete(ids, Family::Sizes, &sizes::key(at, stretch.base));
-                stretch.bytes
+            if stretch.base == tail.stretch.base {
+                gone_of_open = bytes_between(shared, at, stretch.base, end)?;
+            } else if next <= end {
+                gone_of_closed += stretch.bytes;
+                ops.delete(shared.ids, Family::Sizes, &sizes::key(at, stretch.base));
             } else {
-                bytes_between(&self.shared, at, stretch.base, end.min(next))?
-            };
-            tail.bytes = tail.bytes.saturating_sub(gone);
-            if is_open {
-                tail.stretch.bytes = tail.stretch.bytes.saturating_sub(gone);
-            } else if next > end {
+                let gone = bytes_between(shared, at, stretch.base, end)?;
+                gone_of_closed += gone;
                 let rest = stretch.bytes.saturating_sub(gone);
-                self.ops.put(ids, Family::Sizes, &sizes::key(at, stretch.base), &rest.to_be_bytes());
+                ops.put(shared.ids, Family::Sizes, &sizes::key(at, stretch.base), &rest.to_be_bytes());
             }
-        }
+            Ok(true)
+        })?;
+        tail.stretch.bytes = tail.stretch.bytes.saturating_sub(gone_of_open);
+        tail.bytes = tail.bytes.saturating_sub(gone_of_open + gone_of_closed);
         Ok(())
     }
     /// Drops the times of batches before `first_kept`, but for the last of them: it still says how large timestamps had
@@ -182,7 +169,7 @@ impl Writer {
         let ids = self.shared.ids;
         let aborted: Vec<_> = tail.transactions.aborted(Offset::FIRST, start);
         let gone = tail.transactions.trim(start);
-        for transaction in aborted.iter().filter(|t| gone.contains(&t.last_offset)) {
+        for transaction in aborted.iter().filter(|t| gone.binary_search(&t.last_offset).is_ok()) {
             self.ops.delete(ids, Family::Partitions, &partitions::aborted(at, transaction));
         }
         while let [(epoch, _), (_, next), ..] = tail.epochs[..]
@@ -213,4 +200,31 @@ pub(super) fn first_not_older(
         Ok(false)
     })?;
     Ok(found)
+}
+
+/// Calls `each` with every stretch from the front and the offset behind it, the open one last, until it says `false`.
+fn each_stretch(
+    shared: &Shared,
+    at: TopicPartition,
+    tail: &Tail,
+    mut each: impl FnMut(Stretch, Offset) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let start = partition_prefix(at);
+    let mut before: Option<Stretch> = None;
+    let mut more = true;
+    shared.store.scan(Family::Sizes, (&start, &successor(&start)), |key, value| {
+        let (_, base) = sizes::parse(key).ok_or_else(|| corrupt(Family::Sizes, at, "a key"))?;
+        let bytes = sizes::parse_value(value).ok_or_else(|| corrupt(Family::Sizes, at, "a size"))?;
+        if let Some(stretch) = before.replace(Stretch { base, bytes }) {
+            more = each(stretch, base)?;
+        }
+        Ok(more)
+    })?;
+    if let Some(stretch) = before.filter(|_| more) {
+        more = each(stretch, tail.stretch.base)?;
+    }
+    if more {
+        each(tail.stretch, tail.log_end)?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::api::Log;
 use crate::error::{ReadError, StoreError};
 use crate::rocks::Settings;
 use potok_types::Offset;
+use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 
@@ -89,4 +90,15 @@ async fn maintenance_names_damage_and_leaves_the_rest_in_order() {
     assert_eq!(keys(&log, sound), ["same"]);
     assert_eq!(read(&log, at, offset(0)).unwrap().len(), 2);
     assert_eq!(read(&log, at, offset(3)).unwrap().len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_what_reads_the_store_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        use crate::rocks::{cleaning::Cleaning, keys, offsets, partition::Tail, topics};
+        let _ = (Tail::decode(&bytes), Cleaning::decode(&bytes), topics::decode(&bytes), offsets::decode_value(&bytes));
+        let _ = (keys::records::parse(&bytes), keys::times::parse(&bytes), keys::sizes::parse(&bytes));
+        let _ = (keys::partitions::parse(&bytes), keys::producers::parse(&bytes), keys::offsets::parse(&bytes));
+        let _ = (keys::timers::parse_by_time(&bytes), keys::timers::parse_time_value(&bytes), keys::meta::parse(&bytes));
+    }
 }
