@@ -6,14 +6,17 @@ use anyhow::{Context, Result};
 use potok_log::{Acks, Append, Log, NewTopic, RocksLog, Settings};
 use potok_plugin::Plugins;
 use potok_processor::{DeploySpec, Processors};
-use potok_types::{BatchBuilder, Clock, Compression, SystemClock, Timestamp, TopicName, TopicPartition, partition_for_key};
+use potok_types::{
+    BatchBuilder, Compression, SystemClock, Timestamp, TopicName, TopicPartition, partition_for_key,
+};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: u32 = 6;
 /// Records of a produced batch.
 const BATCH_RECORDS: u32 = 1_000;
-const TEXT: &str = "record of a benchmark, long enough to fill one hundred bytes of value whatever number it begins with";
+const TEXT: &str =
+    "record of a benchmark, long enough to fill one hundred bytes of value whatever number it begins with";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -57,17 +60,19 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 async fn once(options: &Options, run: usize) -> Result<f64> {
     let folder = tempfile::tempdir_in(options.folder.clone().unwrap_or_else(std::env::temp_dir))?;
     let clock = SystemClock::shared();
-    let log = RocksLog::open(Settings { dir: folder.path().join("log"), ..Settings::default() }, clock.clone())?;
+    let log =
+        RocksLog::open(Settings { dir: folder.path().join("log"), ..Settings::default() }, clock.clone())?;
     let plugins = Plugins::open(potok_plugin::Settings::default(), &folder.path().join("modules"))?;
     let processors =
-        Processors::open(potok_processor::Settings::default(), log.clone(), plugins.clone(), clock.clone()).await?;
+        Processors::open(potok_processor::Settings::default(), log.clone(), plugins.clone(), clock.clone())?;
     let input: TopicName = "bench-in".parse()?;
     let output: TopicName = "bench-out".parse()?;
     for name in [&input, &output] {
         log.create_topic(NewTopic { name: name.clone(), partitions: PARTITIONS, config: vec![] }).await?;
     }
     fill(&*log, &input, options).await?;
-    let component = std::fs::read(&options.module).with_context(|| format!("read {}", options.module.display()))?;
+    let component =
+        std::fs::read(&options.module).with_context(|| format!("read {}", options.module.display()))?;
     let module = plugins.push(component.into()).await?;
     let stop = CancellationToken::new();
     let running = tokio::spawn({
@@ -107,7 +112,11 @@ async fn fill(log: &dyn Log, input: &TopicName, options: &Options) -> Result<()>
     let mut open: Vec<BatchBuilder> = at.iter().map(|_| BatchBuilder::new(Compression::None)).collect();
     for i in 0..options.records {
         let key = format!("k{}", i % options.keys);
-        let mut value = format!("{}{i} {}", if i % 10 == 0 { 'x' } else { 'a' }, TEXT.repeat(options.value_bytes / TEXT.len() + 1));
+        let mut value = format!(
+            "{}{i} {}",
+            if i % 10 == 0 { 'x' } else { 'a' },
+            TEXT.repeat(options.value_bytes / TEXT.len() + 1)
+        );
         value.truncate(options.value_bytes);
         let partition = partition_for_key(key.as_bytes(), PARTITIONS).0 as usize;
         open[partition].push(

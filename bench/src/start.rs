@@ -82,7 +82,8 @@ impl Bench {
         let base = format!("http://{}/v1", server.address);
         let (input, output) = (format!("up-in-{run}"), format!("up-out-{run}"));
         for name in [&input, &output] {
-            self.ask(self.http.post(format!("{base}/topics")).json(&json!({"name": name, "partitions": 1}))).await?;
+            self.ask(self.http.post(format!("{base}/topics")).json(&json!({"name": name, "partitions": 1})))
+                .await?;
         }
         let records = format!("{base}/topics/{input}/records");
         self.ask(self.http.post(records).json(&json!(["one record"]))).await?;
@@ -100,7 +101,8 @@ impl Bench {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let bench = Bench { http: reqwest::Client::new(), clock: SystemClock::shared() };
     let folder = tempfile::tempdir()?;
-    let (mut empty, mut idle, mut again, mut more_memory, mut upload) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut empty, mut idle, mut again, mut more_memory, mut upload) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for run in 0..options.runs {
         let data = folder.path().join(run.to_string());
         let (server, ms) = bench.start(&options.potok, &data).await?;
