@@ -5,7 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// How much less than other threads the compiler's get of a processor, on the kernel's scale from 0 to 19.
-const NICENESS: i32 = 15;
+const NICENESS: i32 = 10;
 
 /// Compiles on all cores at the lowest priority that still gets on. Blocks its thread.
 pub(crate) fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
