@@ -9,7 +9,8 @@ use bytes::BytesMut;
 use futures::stream::{FuturesUnordered, StreamExt};
 use potok_log::{Acks, Append, Log, NewTopic, ReadRequest, RocksLog, Settings};
 use potok_types::{
-    BatchBuilder, BatchLimits, Compression, LeaderEpoch, NewBatch, Offset, SystemClock, Timestamp, TopicPartition,
+    BatchBuilder, BatchLimits, Compression, LeaderEpoch, NewBatch, Offset, SystemClock, Timestamp,
+    TopicPartition,
 };
 use rocksdb::{ColumnFamilyDescriptor, DB, Options, WriteBatch, WriteOptions};
 use std::fs::File;
@@ -69,7 +70,9 @@ struct Figures {
 }
 
 async fn potok(folder: &Path, template: &[u8], partitions: u32, batches: usize) -> Figures {
-    let log = RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared()).unwrap();
+    let log =
+        RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared())
+            .unwrap();
     let topic = NewTopic { name: "bench".parse().unwrap(), partitions, config: vec![] };
     let topic = log.create_topic(topic).await.unwrap();
     let at: Vec<TopicPartition> = topic.all_partitions().collect();
@@ -81,7 +84,9 @@ async fn potok(folder: &Path, template: &[u8], partitions: u32, batches: usize) 
         }
         let append = Append { to: at[i % at.len()], batch: batch(template) };
         let log = Arc::clone(&log);
-        under_way.push(tokio::spawn(async move { log.append(vec![append], Acks::Written).await.pop().unwrap().unwrap() }));
+        under_way.push(tokio::spawn(async move {
+            log.append(vec![append], Acks::Written).await.pop().unwrap().unwrap()
+        }));
     }
     while under_way.next().await.is_some() {}
     let bytes = batches * template.len();
@@ -90,13 +95,16 @@ async fn potok(folder: &Path, template: &[u8], partitions: u32, batches: usize) 
     drop(log);
     let amplification = (written_to_disk() - disk) as f64 / bytes as f64;
     // a new process would find an empty cache; a new log has one
-    let log = RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared()).unwrap();
+    let log =
+        RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared())
+            .unwrap();
     let started = Instant::now();
     let mut seen = 0;
     for at in at {
         let mut offset = Offset::FIRST;
         loop {
-            let fetched = log.read(ReadRequest { at, offset, bytes_max: 1 << 20, committed_only: false }).unwrap();
+            let fetched =
+                log.read(ReadRequest { at, offset, bytes_max: 1 << 20, committed_only: false }).unwrap();
             let Some(last) = fetched.batches.last() else { break };
             offset = last.header().next_offset();
             seen += fetched.batches.iter().map(potok_types::RecordBatch::len).sum::<usize>();
@@ -117,7 +125,10 @@ fn bare(folder: &Path, template: &[u8], partitions: usize, batches: usize) -> Fi
     records.set_min_blob_size(512);
     records.set_write_buffer_size(128 << 20);
     records.set_compression_type(rocksdb::DBCompressionType::None);
-    let open = || DB::open_cf_descriptors(&options, folder, [ColumnFamilyDescriptor::new("records", records.clone())]).unwrap();
+    let open = || {
+        DB::open_cf_descriptors(&options, folder, [ColumnFamilyDescriptor::new("records", records.clone())])
+            .unwrap()
+    };
     let db = open();
     let cf = db.cf_handle("records").unwrap();
     let (started, disk) = (Instant::now(), written_to_disk());
@@ -170,7 +181,9 @@ fn file(folder: &Path, template: &[u8], batches: usize) -> Figures {
 }
 
 async fn synced(folder: &Path, template: &[u8], callers: usize, seconds: f64) -> f64 {
-    let log = RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared()).unwrap();
+    let log =
+        RocksLog::open(Settings { dir: folder.to_owned(), ..Settings::default() }, SystemClock::shared())
+            .unwrap();
     let topic = NewTopic { name: "synced".parse().unwrap(), partitions: 1, config: vec![] };
     let at = log.create_topic(topic).await.unwrap().all_partitions().next().unwrap();
     let started = Instant::now();
@@ -246,6 +259,9 @@ async fn main() {
             ours.push(synced(&folder.path().join("log"), &template, callers, 2.0).await);
         }
         let (p, f) = (median(ours), median(plain));
-        println!("synced appends, {callers:>2} callers: {p:.0}/s, fdatasync in a loop {f:.0}/s: {:.2} x", p / f);
+        println!(
+            "synced appends, {callers:>2} callers: {p:.0}/s, fdatasync in a loop {f:.0}/s: {:.2} x",
+            p / f
+        );
     }
 }

@@ -3,14 +3,14 @@
 
 use crate::config::TopicConfig;
 use crate::error::{
-    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
-    StoreError, UnknownPartition,
+    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
+    ReadError, StoreError, UnknownPartition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use potok_types::{
-    Column, Ends, LeaderEpoch, NewBatch, Offset, PartitionIndex, ProducerId, RecordBatch, Timestamp, TopicName,
-    TopicNumber, TopicPartition,
+    Column, Ends, LeaderEpoch, NewBatch, Offset, PartitionIndex, ProducerId, RecordBatch, Timestamp,
+    TopicName, TopicNumber, TopicPartition,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,7 +26,8 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// Creates a topic; durable when it returns.
     async fn create_topic(&self, topic: NewTopic) -> Result<Arc<Topic>, CreateTopicError>;
     /// Adds partitions, sets and unsets configs; durable when it returns.
-    async fn alter_topic(&self, name: &TopicName, change: TopicChange) -> Result<Arc<Topic>, AlterTopicError>;
+    async fn alter_topic(&self, name: &TopicName, change: TopicChange)
+    -> Result<Arc<Topic>, AlterTopicError>;
     /// Deletes a topic with all its records; its number is never used again. Readers get `UnknownPartition` from here on.
     async fn delete_topic(&self, name: &TopicName) -> Result<(), DeleteTopicError>;
     /// The topic as it is now.
@@ -50,14 +51,27 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// The ends as they are now.
     fn ends(&self, at: TopicPartition) -> Result<Ends, UnknownPartition>;
     /// The first record whose timestamp is at or after `time`, exactly: its offset and timestamp. None when there is none.
-    fn offset_at(&self, at: TopicPartition, time: Timestamp) -> Result<Option<(Offset, Timestamp)>, ReadError>;
+    fn offset_at(
+        &self,
+        at: TopicPartition,
+        time: Timestamp,
+    ) -> Result<Option<(Offset, Timestamp)>, ReadError>;
     /// The record with the largest timestamp (the earliest of them); none in an empty partition (KIP-734).
     fn offset_of_max_timestamp(&self, at: TopicPartition) -> Result<Option<(Offset, Timestamp)>, ReadError>;
     /// Transactions aborted in `[from, to)`, sorted by first offset: what a `read_committed` reader must skip (KIP-98).
-    fn aborted(&self, at: TopicPartition, from: Offset, to: Offset) -> Result<Vec<AbortedTransaction>, ReadError>;
+    fn aborted(
+        &self,
+        at: TopicPartition,
+        from: Offset,
+        to: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError>;
     /// Moves the log start offset up to `before` (`None`: the high watermark) and gives the space back in time.
     /// Answers the log start offset.
-    async fn delete_records(&self, at: TopicPartition, before: Option<Offset>) -> Result<Offset, DeleteRecordsError>;
+    async fn delete_records(
+        &self,
+        at: TopicPartition,
+        before: Option<Offset>,
+    ) -> Result<Offset, DeleteRecordsError>;
     /// Bytes of the partition's batches on disk.
     fn size(&self, at: TopicPartition) -> Result<u64, UnknownPartition>;
 
@@ -71,9 +85,20 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// One value for each key of `keys`, null where there is none.
     fn state_get(&self, store: StateStore, keys: &Column) -> Result<Column, StoreError>;
     /// Up to `limit` entries of `range`, in byte order or backwards, and whether more lie beyond.
-    fn state_scan(&self, store: StateStore, range: &KeyRange, limit: usize) -> Result<(Vec<StateEntry>, bool), StoreError>;
+    fn state_scan(
+        &self,
+        store: StateStore,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<(Vec<StateEntry>, bool), StoreError>;
     /// Up to `limit` timers of a task on this clock that are due at `now` (`at <= now`), in order of time, then key.
-    fn timers_due(&self, task: TaskKey, clock: TimerClock, now: Timestamp, limit: usize) -> Result<Vec<TimerEntry>, StoreError>;
+    fn timers_due(
+        &self,
+        task: TaskKey,
+        clock: TimerClock,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<TimerEntry>, StoreError>;
     /// The earliest timer of a task on this clock.
     fn timer_next(&self, task: TaskKey, clock: TimerClock) -> Result<Option<Timestamp>, StoreError>;
     /// The offset that a group committed for a partition.
@@ -98,7 +123,11 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// This run's leader epoch: one more at each start.
     fn leader_epoch(&self) -> LeaderEpoch;
     /// Where `epoch` ended in this partition: the largest epoch at or below it and the first offset after it (KIP-320).
-    fn epoch_end(&self, at: TopicPartition, epoch: LeaderEpoch) -> Result<Option<(LeaderEpoch, Offset)>, UnknownPartition>;
+    fn epoch_end(
+        &self,
+        at: TopicPartition,
+        epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, UnknownPartition>;
     /// Stops taking writes, finishes and syncs what was taken. Afterwards everything acknowledged is on disk.
     async fn close(&self) -> Result<(), StoreError>;
 }

@@ -237,7 +237,9 @@ impl StoreError {
     /// What the caller does next.
     pub fn remedy(&self) -> Remedy {
         match self {
-            StoreError::Io(_) | StoreError::WritesRefused(_) | StoreError::Corrupt { .. } => Remedy::RestartNode,
+            StoreError::Io(_) | StoreError::WritesRefused(_) | StoreError::Corrupt { .. } => {
+                Remedy::RestartNode
+            }
             StoreError::Closed | StoreError::DiskFull { .. } => Remedy::RetryLater,
         }
     }

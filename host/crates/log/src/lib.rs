@@ -12,27 +12,27 @@ mod error;
 mod failing;
 mod memory;
 mod producers;
+mod rocks;
 #[cfg(any(test, feature = "test-util"))]
 mod seeded;
-mod rocks;
 mod topics;
 mod transactions;
 
 pub use api::{
-    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaChange, MetaKind,
-    NewTopic, OffsetChange, OffsetCommit, ReadRequest, StateChange, StateEntry, StateStore, TaskKey, TimerChange,
-    TimerClock, TimerEntry, Topic, TopicChange, Unit, UnitResult,
+    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaChange,
+    MetaKind, NewTopic, OffsetChange, OffsetCommit, ReadRequest, StateChange, StateEntry, StateStore,
+    TaskKey, TimerChange, TimerClock, TimerEntry, Topic, TopicChange, Unit, UnitResult,
 };
 pub use config::{CleanupPolicy, ConfigError, ConfigKey, ConfigSource, TimestampType, TopicConfig};
 pub use error::{
-    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
-    Remedy, StoreError, UnknownPartition,
+    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
+    ReadError, Remedy, StoreError, UnknownPartition,
 };
-pub use memory::MemoryLog;
-pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
-pub use topics::PARTITIONS_MAX;
-pub use transactions::Marker;
 #[cfg(any(test, feature = "test-util"))]
 pub use failing::{FailingLog, Fault, Faults};
+pub use memory::MemoryLog;
+pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
 #[cfg(any(test, feature = "test-util"))]
 pub use seeded::Seeded;
+pub use topics::PARTITIONS_MAX;
+pub use transactions::Marker;
