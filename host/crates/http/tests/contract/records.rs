@@ -235,7 +235,7 @@ async fn a_write_of_many_batches_is_all_or_nothing() {
 #[tokio::test]
 async fn records_of_a_transaction_are_shown_once_it_is_committed_and_never_when_it_is_aborted() {
     let host = one().await;
-    let at = host.log.topics()[0].all_partitions().next().unwrap();
+    let at = host.log.topic(&"t".parse().unwrap()).unwrap().all_partitions().next().unwrap();
     let add = async |batch: NewBatch| {
         let appended = host.log.append(vec![Append { to: at, batch }], Acks::Written).await;
         appended.into_iter().next().unwrap().unwrap();

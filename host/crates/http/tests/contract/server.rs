@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 async fn it_says_what_it_is_and_that_it_is_well() {
     let host = Host::start().await;
     let info: Info = body(host.get("/v1/info"), 200).await;
-    assert_eq!((info.name.as_str(), info.topics, info.processors), ("potok", 0, 0));
+    // the topic of the guests' log lines may be there already, or not yet
+    assert!(info.topics <= 1, "{}", info.topics);
+    assert_eq!((info.name.as_str(), info.processors), ("potok", 0));
     for path in ["/health", "/ready"] {
         let health: Health = body(host.get(path), 200).await;
         assert_eq!((health.status, health.reason), (HealthStatus::Good, None));
