@@ -17,6 +17,7 @@ use potok_log::Log;
 use potok_plugin::Plugins;
 use potok_processor::Processors;
 use potok_types::Clock;
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use tower::ServiceExt;
 const BACKLOG: u32 = 1024;
 /// After a failed accept (file descriptors are used up, most of the time) the next is tried this much later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// After this long without a sign of life a peer is asked for one, so that connections to machines that have gone end.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Requests at the same time over one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 /// Bytes of all headers of a request.
@@ -141,6 +144,8 @@ async fn serve(app: App, service: Router, stream: TcpStream, place: OwnedSemapho
     let settings = &app.settings;
     // small answers are not to wait for the client's acknowledgement of the ones before
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream)
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4));
     let stream = Watched::new(stream, settings.header_timeout(), settings.write_timeout());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         service.clone().oneshot(request.map(Body::new))

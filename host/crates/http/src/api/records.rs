@@ -256,7 +256,8 @@ pub struct ReadQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(maximum = 60_000)]
     pub wait: Option<u64>,
-    /// For NDJSON: go on with what comes, until the client leaves or `limit` is reached.
+    /// For NDJSON: go on with what comes, until the client leaves or `limit` is reached. An empty line is a sign of life;
+    /// a line with the field `problem` says why the stream ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow: Option<bool>,
 }

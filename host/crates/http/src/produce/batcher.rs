@@ -6,7 +6,7 @@ use super::Plan;
 use super::parse::{Header, Parts};
 use crate::app::App;
 use crate::error::Refusal;
-use potok_log::{Append, Appended, Unit};
+use potok_log::{Append, AppendError, Appended, Unit};
 use potok_types::{
     BATCH_HEADER_LEN, BatchBuilder, Compression, NewBatch, PartitionIndex, Timestamp, TopicPartition,
     partition_for_key,
@@ -77,6 +77,11 @@ impl<'a> Batcher<'a> {
     pub(super) fn push(&mut self, record: &Parts<'_>) -> Result<(), Refusal> {
         let key = record.key.as_deref().or(self.plan.key.as_deref());
         let value = record.value.as_deref();
+        if key.is_none() && self.plan.compacted {
+            // the log says the same of a whole batch; said here, the records before are not to blame
+            let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+            return Err(AppendError::KeyMissing { index }.into());
+        }
         let header_len = |(name, value): &Header<'_>| name.len() + value.as_deref().map_or(0, <[u8]>::len);
         let len = key.map_or(0, <[u8]>::len)
             + value.map_or(0, <[u8]>::len)

@@ -36,6 +36,8 @@ const INLINE_BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 struct Plan {
     topic: Arc<Topic>,
+    /// Whether each record needs a key.
+    compacted: bool,
     acks: potok_log::Acks,
     /// For records that bring none of their own.
     key: Option<Vec<u8>>,
@@ -103,6 +105,7 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
         .map(|text| decode_key(text, query.key_encoding.unwrap_or_default(), "`key`"))
         .transpose()?;
     Ok(Plan {
+        compacted: topic.config.cleanup_policy().compact,
         topic,
         acks: acks(query.acks.unwrap_or_default()),
         key,

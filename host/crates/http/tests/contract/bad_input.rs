@@ -169,6 +169,10 @@ async fn a_compacted_topic_asks_for_keys() {
     expect(host.ask(Method::POST, "/v1/topics").json(&asked), 201).await;
     refused(host.produce(T, "application/json", "1"), 400, "key-missing").await;
     expect(host.produce(&format!("{T}?key=k"), "application/json", "1"), 200).await;
+    let lines = host.produce(&format!("{T}?key_separator=:"), "text/plain", "a:1\nb:2\nthree\nd:4\n");
+    let said = expect(lines, 200).await.text().await.unwrap();
+    assert!(said.contains("\"last_line\":2") && said.contains("\"line\":3"), "{said}");
+    assert_eq!(host.values("t").await, vec![json!(1), json!(1), json!(2)]);
 }
 
 #[tokio::test]
