@@ -286,6 +286,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_differs_is_told_and_what_agrees_is_not() {
+        let mut findings = Findings::default();
+        findings.same("count", 3, 3);
+        findings.same_all("flight", &[1, 2, 3], &[1, 2, 3]);
+        assert!(findings.0.is_empty());
+        findings.same("count", 3, 4);
+        findings.same_all("flight", &(0..20).collect::<Vec<_>>(), &[7, 7]);
+        let told = findings.0.join("\n");
+        assert!(
+            told.contains("count: expected 3, found 4") && told.contains("flight not expected: 7"),
+            "{told}"
+        );
+        assert!(told.contains("flight missing: 0") && told.contains("flight missing: and 14 more"), "{told}");
+    }
+    #[test]
     fn a_difference_counts_repeats() {
         let (missing, extra) = difference(&[1, 2, 2, 4], &[2, 3, 4, 4]);
         assert_eq!((missing, extra), (vec![&1, &2], vec![&3, &4]));

@@ -167,12 +167,17 @@ fn next_steps(client: &Client) {
     let server = client.server().as_str().trim_end_matches('/');
     let elsewhere =
         if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
+    let programs = std::env::current_exe()
+        .ok()
+        .and_then(|program| program.parent().map(|folder| folder.display().to_string()));
     note(&format!(
-        "\nThe host stays up at {server}. In another terminal, with `potok` on your PATH (cargo install --path host), try:\n\
+        "\nThe host stays up at {server}. In another terminal, try:\n\
+         \x20 export PATH=\"{}:$PATH\"\n\
          \x20 potok processor list{elsewhere}\n\
          \x20 potok consume delayed-flights --from-beginning --count 5{elsewhere}\n\
          \x20 potok processor describe flight-weather{elsewhere}\n\
          \x20 potok plugin new my-processor --language rust --kind processor\n\
-         Ctrl-C stops it; what it has is in its data folder, and `make run` goes on from there."
+         Ctrl-C stops it. What it has stays in its data folder: `make run` goes on from there.",
+        programs.unwrap_or_default(),
     ));
 }

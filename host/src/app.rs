@@ -96,7 +96,7 @@ fn with_backups(http: potok_http::Settings, data: &Path) -> potok_http::Settings
     potok_http::Settings { backup_dir, ..http }
 }
 
-fn no_data() -> Failure {
+pub(crate) fn no_data() -> Failure {
     Failure::usage("no data folder is given").remedy("name one: potok serve --data ./potok-data")
 }
 

@@ -199,6 +199,8 @@ fn refusal(error: &figment::Error) -> Failure {
                 None => failure.remedy(format!("known here are: {}", known.join(", "))),
             }
         }
+        // Our own words about a unit: they name the setting.
+        Kind::Message(text) if error.path.is_empty() => Failure::usage(format!("{text}{place}")),
         kind => Failure::usage(format!("setting {}{place} is not legal: {kind}", error.path.join("."))),
     }
 }
@@ -217,21 +219,23 @@ impl<P: Provider> Provider for WithUnits<P> {
     }
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
         let mut layers = self.0.data()?;
-        layers.values_mut().try_for_each(numbers)?;
+        for layer in layers.values_mut() {
+            numbers("", layer)?;
+        }
         Ok(layers)
     }
 }
 
 #[expect(clippy::result_large_err, reason = "the provider's own error; it is made once, at the start")]
-fn numbers(dict: &mut Dict) -> figment::Result<()> {
+fn numbers(section: &str, dict: &mut Dict) -> figment::Result<()> {
     for (name, value) in dict.iter_mut() {
         match value {
             // Names of secrets are their user's own and promise no unit.
-            Value::Dict(_, section) if name != SECRETS => numbers(section)?,
+            Value::Dict(_, inner) if name != SECRETS => numbers(&format!("{section}{name}."), inner)?,
             Value::String(tag, text) => match in_base_unit(name, text) {
                 Some(Ok(number)) => *value = Value::Num(*tag, Num::U64(number)),
                 Some(Err(expected)) => {
-                    let message = format!("setting {name}={text:?} is not legal: {expected}");
+                    let message = format!("setting {section}{name}={text:?} is not legal: {expected}");
                     return Err(figment::Error::from(message));
                 }
                 None => {}
@@ -358,6 +362,11 @@ mod tests {
             assert_eq!(failure.exit, crate::exit::Exit::Usage, "{failure:?}");
             assert!(failure.what.contains("potok.toml"), "{failure:?}");
         }
+        let failure = from_file("[log]\ncache_bytes_max = 'many'\n").unwrap_err();
+        assert!(
+            failure.what.starts_with("setting log.cache_bytes_max=\"many\" is not legal: write a number"),
+            "{failure:?}"
+        );
         assert!(from_file("[log]\ndir = 'elsewhere'\n").unwrap_err().what.contains("log.dir"));
     }
     #[test]

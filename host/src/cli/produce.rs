@@ -90,6 +90,8 @@ impl Produce {
         let clock = SystemClock::shared();
         let started = clock.monotonic();
         let sent = Arc::new(AtomicU64::new(0));
+        // Asked first, because a server that refuses while lines still stream may close before its answer is read.
+        let _: api::Topic = client.get(&["topics", self.topic.as_str()]).await?;
         let request = client.request(Method::POST, &["topics", self.topic.as_str(), "records"]);
         let request = request.query(&self.query()).header(header::CONTENT_TYPE, self.content_type());
         let response = client.open(request.body(stdin_body(Arc::clone(&sent))?)).await?;

@@ -48,6 +48,9 @@ impl Serve {
             ..Flags::default()
         };
         let loaded = config::load(config_file.as_deref(), flags)?;
+        if loaded.settings.data.is_none() {
+            return Err(crate::app::no_data());
+        }
         start_logging(&loaded.settings)?;
         for line in loaded.lines() {
             tracing::info!("settings {line}");
@@ -86,8 +89,9 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {
-        either(&mut interrupt, &mut terminate).await;
-        note("stopping; once more to stop at once");
+        if either(&mut interrupt, &mut terminate).await == SignalKind::interrupt() {
+            note("stopping; once more to stop at once");
+        }
         token.cancel();
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(INTERRUPTED);
@@ -95,10 +99,10 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> SignalKind {
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = interrupt.recv() => SignalKind::interrupt(),
+        _ = terminate.recv() => SignalKind::terminate(),
     }
 }
 
