@@ -20,10 +20,10 @@ each = for pair in $(1); do (cd $${pair%%:*} && CARGO_TARGET_DIR=$${pair\#*:} $(
 LOCKED := $(if $(CI),--locked)
 CARGO_FLAGS := --release $(LOCKED)
 
-.PHONY: help run demo test soak crash bench guests docs fmt lint setup guests-rust
+.PHONY: help run demo test soak crash clients clients-long bench bench-kafka guests docs fmt lint setup guests-rust
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: guests-rust ## start the host with three processors on real flights, and stay up
 	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
@@ -35,7 +35,7 @@ demo: guests-rust ## the same, every count checked against an independent comput
 
 test: guests ## every test, with guests in five languages
 	$(call each,$(SDK_WORKSPACES),cargo test $(LOCKED) --workspace --all-features --no-fail-fast)
-	cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
+	ulimit -S -n "$$(ulimit -H -n)"; cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 soak: guests ## the long tests: 100,000 calls of every guest
 	POTOK_SOAK_CALLS=100000 cargo test $(CARGO_FLAGS) -p potok-tests --test all -- --nocapture five_languages
@@ -43,8 +43,26 @@ soak: guests ## the long tests: 100,000 calls of every guest
 crash: guests-rust ## kill the process again and again under load: POTOK_CRASH_KILLS, 300 unless set
 	POTOK_CRASH_KILLS=$${POTOK_CRASH_KILLS:-300} cargo test $(CARGO_FLAGS) -p potok-tests --test all -- --nocapture crash
 
+# BROKER_KIND=kafka runs them on a real Kafka, to compare with
+clients: client-broker ## clients that others wrote, on Potok: all but the long ones, or CLIENTS="java kcat", or clients-java
+	tests/clients/run.sh $(CLIENTS)
+
+clients-long: client-broker ## those that are built or run for many minutes
+	tests/clients/run.sh long
+
+clients-%: client-broker
+	tests/clients/run.sh $*
+
+client-broker:
+	@tools/setup.sh
+	$(if $(filter kafka,$(BROKER_KIND)),,cargo build $(CARGO_FLAGS) -p potok)
+
 bench: guests ## the numbers of bench/RESULTS.md
 	bench/run.sh
+
+bench-kafka: ## the same clients on Potok and on a real Kafka, in turn: ratios
+	@tools/setup.sh
+	bench/kafka.sh
 
 guests: ## build every guest, in every language
 	@tools/setup.sh guests

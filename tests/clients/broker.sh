@@ -29,7 +29,7 @@ share.coordinator.state.topic.min.isr=1" "$repository/bench/kafka/peer.sh" start
 }
 
 broker_start_potok() {
-  POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__DEFAULT_PARTITIONS=3 \
+  POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__PARTITIONS_DEFAULT=3 \
     "$CARGO_TARGET_DIR/release/potok" serve --data "$broker_folder/data" --http 127.0.0.1:0 --kafka "$BROKER" >"$broker_folder/server.log" 2>&1 &
   broker_pid=$!
   for _ in $(seq 100); do

@@ -1,4 +1,5 @@
 // Prints what is committed in a topic when it starts, as `key TAB value`, each partition in order: BOOTSTRAP TOPIC
+// With a third argument the partition's number comes first.
 import java.time.Duration;
 import java.util.*;
 import org.apache.kafka.clients.consumer.*;
@@ -15,7 +16,7 @@ class Drain {
             consumer.seekToBeginning(all);
             var ends = consumer.endOffsets(all); // the last stable offsets
             while (all.stream().anyMatch(p -> consumer.position(p) < ends.get(p)))
-                for (var r : consumer.poll(Duration.ofMillis(200))) out.append(r.key()).append('\t').append(r.value()).append('\n');
+                for (var r : consumer.poll(Duration.ofMillis(200))) out.append(a.length > 2 ? r.partition() + "\t" : "").append(r.key()).append('\t').append(r.value()).append('\n');
         }
         System.out.print(out);
     }
