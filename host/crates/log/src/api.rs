@@ -34,6 +34,8 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     fn topic(&self, name: &TopicName) -> Option<Arc<Topic>>;
     /// The topic by its number.
     fn topic_numbered(&self, number: TopicNumber) -> Option<Arc<Topic>>;
+    /// The topic by its id (KIP-516).
+    fn topic_with_id(&self, id: [u8; 16]) -> Option<Arc<Topic>>;
     /// All topics by name.
     fn topics(&self) -> Vec<Arc<Topic>>;
 
@@ -46,6 +48,9 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// Batches from the one that holds `offset` on (whole, so the first may begin before it), at least one when there is
     /// one, else as many as fit in `bytes_max`. Empty at the end. Never waits.
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError>;
+    /// What [`Log::read`] would answer, where that is known without touching the disk: a caller that may not wait asks here
+    /// first. None when it is not, and when it would be an error.
+    fn read_cached(&self, request: ReadRequest) -> Option<Fetched>;
     /// Follows the ends of a partition; wakes at every change. Closed when the topic is deleted.
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition>;
     /// The ends as they are now.
@@ -374,6 +379,8 @@ pub enum MetaKind {
     Transaction = 4,
     /// The room `connect`: a connector.
     Connector = 5,
+    /// The room `kafka`: what clients know this cluster by.
+    Cluster = 6,
 }
 
 /// A named thing set, or removed with `None`.

@@ -18,6 +18,7 @@ pub const PARTITIONS_MAX: u32 = 10_000;
 pub(crate) struct Topics {
     by_name: BTreeMap<TopicName, Arc<Topic>>,
     by_number: HashMap<TopicNumber, Arc<Topic>>,
+    by_id: HashMap<[u8; 16], TopicNumber>,
     by_metric_name: HashMap<String, TopicName>,
 }
 
@@ -29,6 +30,10 @@ impl Topics {
     /// The topic of this number.
     pub(crate) fn numbered(&self, number: TopicNumber) -> Option<&Arc<Topic>> {
         self.by_number.get(&number)
+    }
+    /// The topic of this id.
+    pub(crate) fn with_id(&self, id: [u8; 16]) -> Option<&Arc<Topic>> {
+        self.numbered(*self.by_id.get(&id)?)
     }
     /// All by name.
     pub(crate) fn all(&self) -> impl ExactSizeIterator<Item = &Arc<Topic>> {
@@ -82,6 +87,7 @@ impl Topics {
     /// Puts a topic in, or in the place of the one with its number.
     pub(crate) fn put(&mut self, topic: Arc<Topic>) {
         self.by_metric_name.insert(metric_name(&topic.name), topic.name.clone());
+        self.by_id.insert(topic.id, topic.number);
         self.by_number.insert(topic.number, topic.clone());
         self.by_name.insert(topic.name.clone(), topic);
     }
@@ -89,6 +95,7 @@ impl Topics {
     pub(crate) fn remove(&mut self, name: &TopicName) -> Option<Arc<Topic>> {
         let topic = self.by_name.remove(name)?;
         self.by_number.remove(&topic.number);
+        self.by_id.remove(&topic.id);
         self.by_metric_name.remove(&metric_name(name));
         Some(topic)
     }

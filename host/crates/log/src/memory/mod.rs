@@ -125,6 +125,9 @@ impl Log for MemoryLog {
     fn topic_numbered(&self, number: TopicNumber) -> Option<Arc<Topic>> {
         self.inner.lock().topics.numbered(number).cloned()
     }
+    fn topic_with_id(&self, id: [u8; 16]) -> Option<Arc<Topic>> {
+        self.inner.lock().topics.with_id(id).cloned()
+    }
     fn topics(&self) -> Vec<Arc<Topic>> {
         self.inner.lock().topics.all().cloned().collect()
     }
@@ -138,6 +141,9 @@ impl Log for MemoryLog {
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         self.inner.lock().partition(request.at)?.read(&request)
+    }
+    fn read_cached(&self, request: ReadRequest) -> Option<Fetched> {
+        self.read(request).ok()
     }
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition> {
         self.inner.lock().partition(at).map(Partition::watch)

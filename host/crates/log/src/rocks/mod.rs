@@ -170,6 +170,9 @@ impl Log for RocksLog {
     fn topic_numbered(&self, number: TopicNumber) -> Option<Arc<Topic>> {
         self.shared.catalog.read().topics().numbered(number).cloned()
     }
+    fn topic_with_id(&self, id: [u8; 16]) -> Option<Arc<Topic>> {
+        self.shared.catalog.read().topics().with_id(id).cloned()
+    }
     fn topics(&self) -> Vec<Arc<Topic>> {
         self.shared.catalog.read().topics().all().cloned().collect()
     }
@@ -207,6 +210,9 @@ impl Log for RocksLog {
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         read::read(&self.shared, request)
+    }
+    fn read_cached(&self, request: ReadRequest) -> Option<Fetched> {
+        read::read_cached(&self.shared, request)
     }
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition> {
         Ok(self.shared.partition(at)?.watch())

@@ -11,7 +11,7 @@ use super::store::failure;
 use crate::api::{Fetched, ReadRequest};
 use crate::error::{ReadError, StoreError};
 use bytes::Bytes;
-use potok_types::{Offset, RecordBatch, TopicPartition};
+use potok_types::{Ends, Offset, RecordBatch, TopicPartition};
 use rocksdb::DBRawIterator;
 use std::sync::Arc;
 
@@ -23,15 +23,33 @@ pub(super) fn read(shared: &Shared, request: ReadRequest) -> Result<Fetched, Rea
     if asked < ends.log_start || asked > ends.high_watermark {
         return Err(out_of_range(&partition, asked));
     }
-    let end = if request.committed_only { ends.last_stable } else { ends.high_watermark };
-    if asked >= end {
-        return Ok(Fetched { batches: Vec::new(), ends });
-    }
-    if let Some(batches) = cache::read(&partition, asked, end, request.bytes_max) {
+    if let Some(batches) = cached(&partition, &request, ends) {
         return Ok(Fetched { batches, ends });
     }
-    let batches = read_disk(shared, &partition, asked, end, request.bytes_max)?;
+    let batches = read_disk(shared, &partition, asked, end_of(&request, ends), request.bytes_max)?;
     Ok(Fetched { batches, ends })
+}
+
+/// Batches of one read, where they are in memory.
+pub(super) fn read_cached(shared: &Shared, request: ReadRequest) -> Option<Fetched> {
+    let partition = shared.partition(request.at).ok()?;
+    let ends = partition.ends();
+    if request.offset < ends.log_start || request.offset > ends.high_watermark {
+        return None;
+    }
+    cached(&partition, &request, ends).map(|batches| Fetched { batches, ends })
+}
+
+fn end_of(request: &ReadRequest, ends: Ends) -> Offset {
+    if request.committed_only { ends.last_stable } else { ends.high_watermark }
+}
+
+fn cached(partition: &Partition, request: &ReadRequest, ends: Ends) -> Option<Vec<RecordBatch>> {
+    let end = end_of(request, ends);
+    if request.offset >= end {
+        return Some(Vec::new());
+    }
+    cache::read(partition, request.offset, end, request.bytes_max)
 }
 
 fn out_of_range(partition: &Partition, asked: Offset) -> ReadError {

@@ -1,0 +1,53 @@
+//! An answer on its way to the socket: pieces that are written one after the other, so that fetched batches are never copied
+//! together. The first piece begins with the frame's length and the correlation id.
+//!
+//! ```text
+//! | length i32, of all that follows | correlation id i32 | tagged fields, when flexible: 0 | body |
+//! ```
+
+use crate::error::Fault;
+use crate::header::Header;
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::protocol::Encodable;
+
+const LENGTH_LEN: usize = 4;
+
+/// A whole answer, ready for the socket.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The pieces in order.
+    pub(crate) pieces: Vec<Bytes>,
+    /// Bytes of all pieces.
+    pub(crate) len: usize,
+}
+
+impl Answer {
+    /// Encodes a body that is one piece, at the version that the request has or falls back to.
+    pub(crate) fn encode<R: Encodable>(header: &Header, version: i16, body: &R) -> Result<Answer, Fault> {
+        let mut buffer = start(header, version);
+        body.encode(&mut buffer, version)
+            .map_err(|error| Fault::Unencodable(format!("{:?} v{version}: {error}", header.key)))?;
+        Answer::finish(buffer, Vec::new())
+    }
+    /// Puts the length in front: `first` comes from [`start`], `rest` follows it.
+    pub(crate) fn finish(mut first: BytesMut, mut rest: Vec<Bytes>) -> Result<Answer, Fault> {
+        let len = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
+        let framed =
+            i32::try_from(len - LENGTH_LEN).map_err(|_| Fault::Unencodable(format!("it has {len} bytes")))?;
+        first[..LENGTH_LEN].copy_from_slice(&framed.to_be_bytes());
+        rest.insert(0, first.freeze());
+        Ok(Answer { pieces: rest, len })
+    }
+}
+
+/// The beginning of an answer, its length still to be written.
+pub(crate) fn start(header: &Header, version: i16) -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(256);
+    buffer.put_i32(0);
+    buffer.put_i32(header.correlation_id);
+    // ApiVersions is the exception: its header is never flexible, so that any client can read it (KIP-511)
+    if header.key.response_header_version(version) >= 1 {
+        buffer.put_u8(0);
+    }
+    buffer
+}

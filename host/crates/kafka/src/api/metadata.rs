@@ -1,0 +1,71 @@
+//! Metadata (key 3): the node, the topics and their partitions. Topics that are asked for by name are created where client
+//! and settings allow it; from version 10 on a topic can be asked for by its id.
+
+use super::topics;
+use crate::broker::{Broker, NODE};
+use crate::call::Call;
+use kafka_protocol::ResponseError as Code;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use potok_log::Topic;
+use uuid::Uuid;
+
+pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataResponse {
+    let broker = &call.broker;
+    let version = call.version();
+    // version 0 has no flag and says "all" by an empty list
+    let creates = version < 4 || request.allow_auto_topic_creation;
+    let mut answers = Vec::new();
+    match request.topics.filter(|asked| version > 0 || !asked.is_empty()) {
+        None => answers.extend(broker.log.topics().iter().map(|topic| describe(broker, topic))),
+        Some(asked) => {
+            for topic in asked {
+                answers.push(one(broker, topic, creates).await);
+            }
+        }
+    }
+    let (host, port) = broker.address(&call.client);
+    let node = MetadataResponseBroker::default().with_node_id(NODE).with_host(host.into()).with_port(port);
+    let mut response = MetadataResponse::default().with_brokers(vec![node]).with_topics(answers);
+    response.controller_id = NODE;
+    response.cluster_id = Some(StrBytes::from_string(broker.cluster_id.clone()));
+    response
+}
+
+async fn one(broker: &Broker, asked: MetadataRequestTopic, creates: bool) -> MetadataResponseTopic {
+    let id = asked.topic_id;
+    let found = match &asked.name {
+        Some(name) if creates => topics::named_or_created(broker, name).await,
+        Some(name) => topics::named(broker, name),
+        None => topics::with_id(broker, id),
+    };
+    match found {
+        Ok(topic) => describe(broker, &topic),
+        Err(code) => unknown(asked.name, id, code),
+    }
+}
+
+fn unknown(name: Option<TopicName>, id: Uuid, code: Code) -> MetadataResponseTopic {
+    MetadataResponseTopic::default().with_error_code(code.code()).with_name(name).with_topic_id(id)
+}
+
+fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
+    let epoch = broker.log.leader_epoch().0;
+    let partition = |at: potok_types::TopicPartition| {
+        MetadataResponsePartition::default()
+            .with_partition_index(at.partition.0.cast_signed())
+            .with_leader_id(NODE)
+            .with_leader_epoch(epoch)
+            .with_replica_nodes(vec![NODE])
+            .with_isr_nodes(vec![NODE])
+    };
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(topic.name.to_string()))))
+        .with_topic_id(Uuid::from_bytes(topic.id))
+        .with_is_internal(topic.name.is_internal())
+        .with_partitions(topic.all_partitions().map(partition).collect())
+}

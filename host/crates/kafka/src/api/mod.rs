@@ -1,0 +1,66 @@
+//! One file for each API: decode → call → encode. In comes a request whose version is served and whose shape is sound, out
+//! goes its answer; a handler does no I/O but through the rooms it is given.
+//!
+//! # How an API is added
+//!
+//! 1. `api/<name>.rs` with `pub(crate) async fn handle(call: &Call, request: XRequest) -> XResponse`. What goes wrong is a
+//!    code in the answer, by a table in `error.rs`; a handler never fails.
+//! 2. A line in [`answer`]: `ApiKey::X => call.encode(x::handle(call, call.decode()?).await)`.
+//! 3. A line in `advertise.rs`: the versions that are implemented. Set only fields that the answer's version has: the codec
+//!    refuses to encode others (`call.version()`).
+//! 4. The request's layout in `shape/table.rs`: what is not described there is not decoded.
+//! 5. Whoever waits (for records, for other members) also waits for `call.client.gone`, and then answers at once: it is
+//!    cancelled when the client closes its connection and when the server stops.
+//!
+//! A handler runs to its end even when its client has gone. Requests of one connection run one after the other, but for
+//! Produce, whose requests overlap; requests of different connections run at the same time.
+
+mod api_versions;
+mod metadata;
+pub(crate) mod topics;
+
+use crate::advertise;
+use crate::answer::Answer;
+use crate::broker::Broker;
+use crate::call::{Call, Client};
+use crate::error::Fault;
+use crate::header::Header;
+use crate::room::Held;
+use crate::shape;
+use bytes::BytesMut;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kafka_protocol::messages::ApiKey;
+use std::sync::Arc;
+
+/// What a request comes to, in time; `None` where the client wants no answer.
+pub(crate) type Outcome = BoxFuture<'static, Result<Option<Answer>, Fault>>;
+
+/// Begins a request. When this returns, a Produce request is in the log's queue, so that the next may begin.
+pub(crate) async fn start(
+    broker: Arc<Broker>,
+    client: Arc<Client>,
+    header: Header,
+    body: BytesMut,
+    held: &mut Held,
+) -> Result<Outcome, Fault> {
+    let (min, max) = advertise::versions(header.key).ok_or(Fault::UnknownApi(header.key as i16))?;
+    if !(min..=max).contains(&header.version) {
+        let answer = api_versions::refuse_version(&header)?;
+        return Ok(futures::future::ready(Ok(Some(answer))).boxed());
+    }
+    let items = shape::check(header.key, header.version, &body)?;
+    // what decoding makes of a request is held as room, too
+    broker.room.widen(held, body.len() + items * shape::ITEM_LEN).await;
+    let call = Call { broker, client, header, body: body.freeze() };
+    Ok(async move { answer(&call).await.map(Some) }.boxed())
+}
+
+/// Each API by its handler.
+async fn answer(call: &Call) -> Result<Answer, Fault> {
+    match call.header.key {
+        ApiKey::Metadata => call.encode(metadata::handle(call, call.decode()?).await),
+        ApiKey::ApiVersions => call.encode(api_versions::handle(call, &call.decode()?)),
+        other => Err(Fault::UnknownApi(other as i16)),
+    }
+}

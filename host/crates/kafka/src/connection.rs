@@ -1,0 +1,230 @@
+//! One connection: requests in, answers out in the same order. A task of its own for each.
+//!
+//! Produce requests overlap: each is handed to the log before the next is looked at, and then waits for its
+//! acknowledgement beside the others. Any other request starts when all before it are answered, as in Kafka.
+//! Invariant: at most [`IN_FLIGHT_MAX`] requests and about [`IN_FLIGHT_BYTES_MAX`] bytes are at work; a client that does
+//! not read its answers is read from no further, and in the end cut off. What was started is finished, whatever happens to
+//! the connection.
+
+use crate::answer::Answer;
+use crate::api;
+use crate::broker::Broker;
+use crate::call::Client;
+use crate::error::Fault;
+use crate::frame::{Frame, Frames, ReadFailure, Step};
+use crate::header::Header;
+use bytes::{Buf, Bytes};
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt, StreamExt};
+use kafka_protocol::messages::ApiKey;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+/// Produce requests at work at the same time: Kafka's clients send 5 without an answer, raw ones some more.
+const IN_FLIGHT_MAX: usize = 64;
+/// Bytes of requests at work after which no further one is read.
+const IN_FLIGHT_BYTES_MAX: usize = 32 << 20;
+/// Pieces handed to the socket at a time, well below the system's own limit (1024).
+const PIECES_MAX: usize = 64;
+
+/// What a request comes to: no answer where its client wants none.
+type Outcome = Result<Option<Answer>, Fault>;
+/// A request at work: its bytes, and what it comes to.
+type Work = BoxFuture<'static, (usize, Outcome)>;
+
+/// Why a connection ended before its client closed it.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("the client said nothing for long")]
+    Idle,
+    #[error("the client sent nothing more of a request, or took nothing of an answer")]
+    Stalled,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(broker: Arc<Broker>, mut stream: TcpStream, client: Client) {
+    let (reader, writer) = stream.split();
+    let mut connection = Connection {
+        frames: Frames::new(broker.room.clone(), broker.settings.request_bytes_max),
+        client: Arc::new(client),
+        next: None,
+        work: FuturesOrdered::new(),
+        work_bytes: 0,
+        alone: false,
+        closing: false,
+        broker,
+    };
+    let ended = connection.run(reader, writer).await;
+    connection.client.gone.cancel();
+    if let Err(why) = ended {
+        connection.count(&why);
+        tracing::debug!(peer = %connection.client.peer, %why, "kafka: a connection was closed");
+    }
+    // nobody reads these answers any more, but their work is to be whole
+    while connection.work.next().await.is_some() {}
+}
+
+struct Connection {
+    broker: Arc<Broker>,
+    client: Arc<Client>,
+    frames: Frames,
+    /// A request that came and has not started.
+    next: Option<Frame>,
+    work: FuturesOrdered<Work>,
+    work_bytes: usize,
+    /// The request at work lets no other start.
+    alone: bool,
+    /// No more is read; what was read is answered.
+    closing: bool,
+}
+
+impl Connection {
+    async fn run(&mut self, mut reader: ReadHalf<'_>, mut writer: WriteHalf<'_>) -> Result<(), Ended> {
+        let broker = Arc::clone(&self.broker);
+        loop {
+            if let Some(frame) = self.next_to_start() {
+                self.start(frame).await?;
+                continue;
+            }
+            if self.closing && self.next.is_none() && self.work.is_empty() {
+                return Ok(());
+            }
+            let reads = self.next.is_none() && !self.closing;
+            let patience = self.patience();
+            tokio::select! {
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.answer(done, &mut writer).await?,
+                step = timeout(patience, self.frames.step(&mut reader)), if reads => self.read(step)?,
+                () = broker.stop.cancelled(), if !self.closing => self.closing = true,
+            }
+        }
+    }
+    /// How long the next bytes may take: for ever while the client waits for us.
+    fn patience(&self) -> Duration {
+        match (self.frames.is_between(), self.work.is_empty()) {
+            (true, false) => Duration::MAX,
+            (true, true) => self.broker.settings.idle_timeout(),
+            (false, _) => self.broker.settings.request_idle_timeout(),
+        }
+    }
+    fn read(
+        &mut self,
+        step: Result<Result<Step, ReadFailure>, tokio::time::error::Elapsed>,
+    ) -> Result<(), Ended> {
+        match step {
+            Ok(Ok(Step::Frame(frame))) => self.next = Some(frame),
+            Ok(Ok(Step::Progress)) => {}
+            Ok(Ok(Step::End)) => {
+                self.closing = true;
+                self.client.gone.cancel();
+            }
+            Ok(Err(ReadFailure::Io(error))) => return Err(error.into()),
+            Ok(Err(ReadFailure::Fault(fault))) => return Err(fault.into()),
+            Err(_) if self.frames.is_between() => return Err(Ended::Idle),
+            Err(_) => return Err(Ended::Stalled),
+        }
+        Ok(())
+    }
+    /// The request that came, when it may start now.
+    fn next_to_start(&mut self) -> Option<Frame> {
+        let frame = self.next.as_ref()?;
+        let overlaps = !self.alone && is_produce(frame) && self.work.len() < IN_FLIGHT_MAX;
+        let starts = self.work.is_empty() || (overlaps && self.work_bytes < IN_FLIGHT_BYTES_MAX);
+        if starts { self.next.take() } else { None }
+    }
+    async fn start(&mut self, frame: Frame) -> Result<(), Ended> {
+        let Frame { mut bytes, mut held } = frame;
+        let (len, began) = (bytes.len(), self.broker.clock.monotonic());
+        let header = Header::take(&mut bytes)?;
+        let key = header.key;
+        self.alone = key != ApiKey::Produce;
+        let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
+        let outcome = api::start(broker, client, header, bytes, &mut held).await?;
+        let broker = Arc::clone(&self.broker);
+        self.work_bytes += len;
+        self.work.push_back(
+            async move {
+                let outcome = outcome.await;
+                let answer_len =
+                    outcome.as_ref().map_or(0, |answer| answer.as_ref().map_or(0, |answer| answer.len));
+                broker.metrics.answered(key, broker.clock.monotonic().saturating_sub(began), len, answer_len);
+                drop(held);
+                (len, outcome)
+            }
+            .boxed(),
+        );
+        Ok(())
+    }
+    /// Writes the first answer that is due, and all others that are ready behind it.
+    async fn answer(&mut self, first: (usize, Outcome), writer: &mut WriteHalf<'_>) -> Result<(), Ended> {
+        let mut pieces = VecDeque::new();
+        let mut done = Some(first);
+        while let Some((len, outcome)) = done {
+            self.work_bytes -= len;
+            pieces.extend(outcome?.into_iter().flat_map(|answer| answer.pieces));
+            let more = !self.work.is_empty() && pieces.len() < PIECES_MAX;
+            done = if more { self.work.next().now_or_never().flatten() } else { None };
+        }
+        let patience = self.broker.settings.write_timeout();
+        while !pieces.is_empty() {
+            let wrote = write_some(writer, &pieces);
+            let wrote = timeout(patience, wrote).await.map_err(|_| Ended::Stalled)??;
+            advance(&mut pieces, wrote);
+        }
+        Ok(())
+    }
+    fn count(&self, why: &Ended) {
+        let metrics = &self.broker.metrics;
+        match why {
+            Ended::Io(_) => {}
+            Ended::Fault(_) => {
+                metrics.connections_faulty.inc();
+            }
+            Ended::Idle => {
+                metrics.connections_idled.inc();
+            }
+            Ended::Stalled => {
+                metrics.connections_stalled.inc();
+            }
+        }
+    }
+}
+
+fn is_produce(frame: &Frame) -> bool {
+    frame.bytes.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
+}
+
+async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+    let mut count = 0;
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
+        *slice = IoSlice::new(piece);
+        count += 1;
+    }
+    match writer.write_vectored(&slices[..count]).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        wrote => Ok(wrote),
+    }
+}
+
+/// Takes what was written off the front.
+fn advance(pieces: &mut VecDeque<Bytes>, mut wrote: usize) {
+    while let Some(first) = pieces.front_mut() {
+        if wrote < first.len() {
+            first.advance(wrote);
+            return;
+        }
+        wrote -= first.len();
+        pieces.pop_front();
+    }
+}

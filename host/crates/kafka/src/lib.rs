@@ -1,0 +1,22 @@
+//! Kafka's protocol, so that whoever has Kafka's clients changes nothing: wire bytes become calls on the log, answers become
+//! wire bytes. The only crate that names `kafka-protocol`. A connection's requests are answered in the order they came; a
+//! record batch goes from the socket to the log and from the log to the socket as the same bytes.
+//! What is served, and at which versions, is one table: `advertise.rs`.
+
+mod advertise;
+mod answer;
+mod api;
+mod broker;
+mod call;
+mod connection;
+mod error;
+mod frame;
+mod header;
+mod metrics;
+mod room;
+mod server;
+mod settings;
+mod shape;
+
+pub use server::{BindError, Components, Server};
+pub use settings::Settings;
