@@ -423,6 +423,8 @@ pub struct UnitResult {
 pub enum Health {
     /// It does.
     Good,
+    /// It refuses records as long as its disk has too little room; how much there is. It goes on by itself.
+    DiskFull(String),
     /// It refuses them since its first failed write or sync; the reason.
     WritesRefused(String),
 }

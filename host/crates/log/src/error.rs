@@ -31,7 +31,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The disk has too little room for records; the log goes on by itself once there is enough.
-    #[error("the disk is full: {free} bytes are free, {needed} are kept free; make room")]
+    #[error("the disk is full: {free} bytes are free, {needed} are kept free")]
     DiskFull {
         /// Bytes free.
         free: u64,

@@ -55,7 +55,7 @@ impl Writer {
     /// Takes a batch into the group, or says why not.
     pub(super) fn append(&mut self, entry: Entry) -> Result<Appended, AppendError> {
         self.shared.refusal.check()?;
-        self.disk.check()?;
+        self.shared.disk.check()?;
         if entry.partition.is_deleted() {
             return Err(crate::error::UnknownPartition(entry.partition.at).into());
         }

@@ -326,7 +326,7 @@ impl Log for RocksLog {
     }
 
     fn health(&self) -> Health {
-        self.shared.refusal.health()
+        self.shared.health()
     }
     fn leader_epoch(&self) -> LeaderEpoch {
         self.shared.epoch

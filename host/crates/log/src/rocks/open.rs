@@ -7,6 +7,7 @@
 //! Invariant: a folder of a newer layout is not touched; a folder has one owner, held by RocksDB's `LOCK`.
 
 use super::cache::TailCache;
+use super::disk::DiskGuard;
 use super::health::Refusal;
 use super::keys::meta::{Counter, counter as counter_key};
 use super::meta::counter;
@@ -98,6 +99,7 @@ pub(super) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Shared, 
         clock,
         catalog: RwLock::new(catalog),
         refusal: Refusal::default(),
+        disk: DiskGuard::new(&settings),
         syncs: SyncQueue::default(),
         epoch,
         producer_ids: Mutex::new(0..0),

@@ -2,6 +2,7 @@
 //! with each part. Invariant: RocksDB is written by the writer's thread alone.
 
 use super::cache::TailCache;
+use super::disk::DiskGuard;
 use super::health::Refusal;
 use super::maintenance::Maintenance;
 use super::ops::FamilyIds;
@@ -12,7 +13,7 @@ use super::store::Store;
 use super::sync::SyncQueue;
 use super::topics::Catalog;
 use super::writer::{Admin, Command};
-use crate::api::Topic;
+use crate::api::{Health, Topic};
 use crate::error::{StoreError, UnknownPartition};
 use parking_lot::{Mutex, RwLock};
 use potok_types::{Clock, LeaderEpoch, TopicPartition};
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) catalog: RwLock<Catalog>,
     pub(super) cache: TailCache,
     pub(super) refusal: Refusal,
+    pub(super) disk: DiskGuard,
     pub(super) queue: Queue<Command>,
     pub(super) syncs: SyncQueue,
     pub(super) epoch: LeaderEpoch,
@@ -44,6 +46,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether writes are taken: the first failure stays, a full disk lasts as long as it is full.
+    pub(super) fn health(&self) -> Health {
+        match (self.refusal.health(), self.disk.check_now()) {
+            (Health::Good, Err(full)) => Health::DiskFull(full.to_string()),
+            (health, _) => health,
+        }
+    }
     /// A partition that exists.
     pub(super) fn partition(&self, at: TopicPartition) -> Result<Arc<Partition>, UnknownPartition> {
         self.catalog.read().partition(at).cloned().ok_or(UnknownPartition(at))

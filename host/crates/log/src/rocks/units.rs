@@ -67,7 +67,7 @@ impl Writer {
     /// Takes a unit into the group, or says why not.
     pub(super) fn commit(&mut self, unit: ReadyUnit) -> Result<UnitResult, CommitError> {
         self.shared.refusal.check()?;
-        self.disk.check()?;
+        self.shared.disk.check()?;
         let gone = |partition: &&Arc<Partition>| partition.is_deleted();
         if let Some(partition) = unit.positions.iter().find(gone) {
             return Err(UnknownPartition(partition.at).into());

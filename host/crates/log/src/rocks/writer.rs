@@ -6,7 +6,6 @@
 
 use super::answer::{Answer, AppendResults};
 use super::append::Entry;
-use super::disk::DiskGuard;
 use super::keys::meta::Counter;
 use super::keys::records;
 use super::ops::Ops;
@@ -86,7 +85,6 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) producers: Producers,
     pub(super) timers: Pending,
-    pub(super) disk: DiskGuard,
     /// The group's changes, but for the batches.
     pub(super) ops: Ops,
     /// The group's batches, where they will lie.
@@ -121,12 +119,10 @@ impl Drop for Ending {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Writer {
-        let disk = DiskGuard::new(&shared.settings);
         Writer {
             shared,
             producers: Producers::default(),
             timers: Pending::default(),
-            disk,
             ops: Ops::default(),
             placed: Vec::new(),
             placed_len: 0,
@@ -277,7 +273,7 @@ impl Writer {
     fn write_group(&mut self) -> Result<(), StoreError> {
         self.shared.refusal.check()?;
         let batch = self.write_batch()?;
-        self.disk.count(batch.size_in_bytes());
+        self.shared.disk.count(batch.size_in_bytes());
         self.shared.store.db().write_opt(batch, &self.options).map_err(|error| {
             let error = failure("the store", &error);
             self.shared.refusal.refuse(&format!("a write failed: {error}"));

@@ -56,8 +56,10 @@ async fn a_full_disk_refuses_records_and_nothing_that_gives_room() {
         log.commit(Unit::default(), Acks::Written).await,
         Err(CommitError::Store(StoreError::DiskFull { .. }))
     ));
-    assert_eq!(log.health(), Health::Good, "it goes on when there is room");
+    assert!(matches!(log.health(), Health::DiskFull(_)), "{:?}", log.health());
     assert_eq!(keys(&log, at), ["first"]);
     log.delete_records(at, None).await.unwrap();
     log.delete_topic(&"kept".parse().unwrap()).await.unwrap();
+    drop(log);
+    assert_eq!(open(folder.path(), &clock()).health(), Health::Good);
 }
