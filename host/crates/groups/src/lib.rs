@@ -7,12 +7,12 @@ mod consumer;
 mod transaction;
 
 pub use classic::{
-    ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
+    Blob, ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
     LeaveRequest, Member, MemberSnapshot, Protocol, Snapshot, SyncReply, SyncRequest, Ticket,
 };
 pub use consumer::{
-    ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerSettings, HeartbeatReply,
-    HeartbeatRequest, MemberState, TopicId, Topics,
+    ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerMemberSnapshot,
+    ConsumerSettings, ConsumerSnapshot, HeartbeatReply, HeartbeatRequest, MemberState, TopicId, Topics,
 };
 pub use transaction::{
     Ending, Identity, Initialised, PendingOffset, Transaction, TransactionError, TransactionState,

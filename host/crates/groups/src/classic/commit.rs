@@ -5,18 +5,20 @@ use potok_types::Timestamp;
 
 impl ClassicGroup {
     /// May this client commit? A client without a generation (below 0) may while the group has no members: it manages its partitions by itself.
+    /// In a transaction (`transactional`) a client that says nothing of itself may always: clients before KIP-447 did not know better.
     pub fn may_commit(
         &mut self,
         now: Timestamp,
         member_id: &str,
         instance_id: Option<&str>,
         generation: i32,
+        transactional: bool,
     ) -> Result<(), GroupError> {
         if generation < 0 && self.state == GroupState::Empty {
             return Ok(());
         }
-        if generation < 0 && member_id.is_empty() {
-            return Err(GroupError::UnknownMember);
+        if generation < 0 && member_id.is_empty() && instance_id.is_none() {
+            return if transactional { Ok(()) } else { Err(GroupError::UnknownMember) };
         }
         self.check_member(member_id, instance_id)?;
         if generation != self.generation {
@@ -26,7 +28,7 @@ impl ClassicGroup {
             member.touch(now);
         }
         // the member must first learn its new partitions
-        if self.state == GroupState::CompletingRebalance {
+        if self.state == GroupState::CompletingRebalance && !transactional {
             Err(GroupError::RebalanceInProgress)
         } else {
             Ok(())

@@ -22,7 +22,7 @@ mod tick;
 
 pub use join::{JoinReply, JoinRequest, JoinedMember, Protocol};
 pub use leave::LeaveRequest;
-pub use snapshot::{MemberSnapshot, Snapshot};
+pub use snapshot::{Blob, MemberSnapshot, Snapshot};
 pub use sync::{SyncReply, SyncRequest};
 
 use bytes::Bytes;

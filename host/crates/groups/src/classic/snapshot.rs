@@ -1,9 +1,12 @@
 //! What is kept of a group, and the group made from it again: its members go on where they were, with fresh sessions.
 
 use super::{ClassicGroup, GroupSettings, GroupState, Member, Protocol};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use potok_types::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
 /// A group as it is kept. Version 1 of the format.
@@ -39,9 +42,25 @@ pub struct MemberSnapshot {
     /// Milliseconds.
     pub rebalance_timeout_ms: u64,
     /// Name and metadata, in order of preference.
-    pub protocols: Vec<(String, Vec<u8>)>,
+    pub protocols: Vec<(String, Blob)>,
     /// What the leader gave it.
-    pub assignment: Vec<u8>,
+    pub assignment: Blob,
+}
+
+/// Bytes that only clients understand; base64 where they are kept as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blob(pub Bytes);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Blob, D::Error> {
+        let text = String::deserialize(from)?;
+        STANDARD.decode(text).map(|bytes| Blob(bytes.into())).map_err(D::Error::custom)
+    }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -58,8 +77,8 @@ impl ClassicGroup {
             client_host: m.client_host.clone(),
             session_timeout_ms: millis(m.session_timeout),
             rebalance_timeout_ms: millis(m.rebalance_timeout),
-            protocols: m.protocols.iter().map(|p| (p.name.clone(), p.metadata.to_vec())).collect(),
-            assignment: m.assignment.to_vec(),
+            protocols: m.protocols.iter().map(|p| (p.name.clone(), Blob(p.metadata.clone()))).collect(),
+            assignment: Blob(m.assignment.clone()),
         };
         Snapshot {
             generation: self.generation,
@@ -83,8 +102,7 @@ impl ClassicGroup {
                 group.statics.insert(instance.clone(), m.id.clone());
             }
             let session_timeout = Duration::from_millis(m.session_timeout_ms);
-            let protocol =
-                |(name, metadata): (String, Vec<u8>)| Protocol { name, metadata: Bytes::from(metadata) };
+            let protocol = |(name, metadata): (String, Blob)| Protocol { name, metadata: metadata.0 };
             let member = Member {
                 id: m.id.clone(),
                 instance_id: m.instance_id,
@@ -93,7 +111,7 @@ impl ClassicGroup {
                 session_timeout,
                 rebalance_timeout: Duration::from_millis(m.rebalance_timeout_ms),
                 protocols: m.protocols.into_iter().map(protocol).collect(),
-                assignment: Bytes::from(m.assignment),
+                assignment: m.assignment.0,
                 joining: None,
                 syncing: None,
                 is_new: false,

@@ -18,6 +18,13 @@ impl ConsumerGroup {
         self.members.keys().flat_map(|id| self.subscribed(id, topics)).collect()
     }
 
+    /// Whether the group's topics are others than when the target was computed. Looked at once for each version of the topics.
+    pub(super) fn topics_changed(&mut self, topics: &dyn Topics) -> bool {
+        let version = topics.version();
+        let looked = std::mem::replace(&mut self.seen_version, version) == version;
+        !looked && self.seen != self.subscribed_now(topics)
+    }
+
     pub(super) fn compute_target(&mut self, topics: &dyn Topics) {
         let wants: BTreeMap<String, BTreeMap<String, (TopicId, u32)>> =
             self.members.keys().map(|id| (id.clone(), self.subscribed(id, topics))).collect();

@@ -210,7 +210,7 @@ impl ConsumerGroup {
         // a request that says everything is one after a lost answer: it gets everything back
         let said_all = joins || (request.topics.is_some() && request.rebalance_timeout.is_some());
         let subscription_changed = self.update(now, request);
-        if joins || subscription_changed || self.seen != self.subscribed_now(topics) {
+        if joins || subscription_changed || self.topics_changed(topics) {
             self.bump(now, topics);
         }
         let before = self.members.get(&id).map(|m| (m.assigned.clone(), m.epoch, m.state));

@@ -7,12 +7,15 @@
 mod assign;
 mod heartbeat;
 mod reconcile;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use heartbeat::{HeartbeatReply, HeartbeatRequest};
+pub use snapshot::{ConsumerMemberSnapshot, ConsumerSnapshot};
 
 use potok_types::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -51,6 +54,8 @@ pub trait Topics {
     fn topic(&self, name: &str) -> Option<(TopicId, u32)>;
     /// Names that match a pattern whole (RE2 syntax); none when the pattern is no regular expression.
     fn matching(&self, pattern: &str) -> Option<BTreeSet<String>>;
+    /// Another number, never 0, whenever topics came, went or grew.
+    fn version(&self) -> u64;
 }
 
 /// Why a heartbeat is refused; the wire has a code for each.
@@ -89,7 +94,8 @@ pub enum ConsumerError {
 }
 
 /// Where a member is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MemberState {
     /// Owns its target.
     Stable,
@@ -151,6 +157,8 @@ pub struct ConsumerGroup {
     statics: HashMap<String, String>,
     /// Topics and partitions as they were when the target was computed.
     seen: BTreeMap<String, (TopicId, u32)>,
+    /// The topics' version when they were last compared with `seen`.
+    seen_version: u64,
     state_since: Timestamp,
 }
 
@@ -164,6 +172,7 @@ impl ConsumerGroup {
             members: BTreeMap::new(),
             statics: HashMap::new(),
             seen: BTreeMap::new(),
+            seen_version: 0,
             state_since: now,
         }
     }
@@ -208,8 +217,9 @@ impl ConsumerGroup {
         self.state_since
     }
     /// May this member commit? Its epoch must be the one it was given.
-    pub fn may_commit(&self, member_id: &str, epoch: i32) -> Result<(), ConsumerError> {
-        if epoch < 0 && self.members.is_empty() {
+    /// In a transaction (`transactional`) a client that says nothing of itself may always.
+    pub fn may_commit(&self, member_id: &str, epoch: i32, transactional: bool) -> Result<(), ConsumerError> {
+        if epoch < 0 && (self.members.is_empty() || (transactional && member_id.is_empty())) {
             return Ok(());
         }
         let member = self.members.get(member_id).ok_or(ConsumerError::UnknownMember)?;

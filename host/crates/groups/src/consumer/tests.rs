@@ -12,6 +12,9 @@ impl Topics for World {
         let prefix = pattern.strip_suffix(".*")?;
         Some(self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }
+    fn version(&self) -> u64 {
+        1 + self.0.values().map(|(_, partitions)| u64::from(*partitions) + 1000).sum::<u64>()
+    }
 }
 
 struct Script {
@@ -186,4 +189,18 @@ fn range_gives_runs_and_the_choice_of_most_counts() {
     assert_eq!(s.go("b", 2, &[]).assignment, Some(partitions(&[3, 4])));
     let other = HeartbeatRequest { assignor: Some("mine".into()), ..joining("c") };
     assert_eq!(s.beat(other), Err(ConsumerError::UnsupportedAssignor));
+}
+
+#[test]
+fn a_group_that_is_restored_goes_on_where_it_was() {
+    let mut s = Script::new(4);
+    s.join("a");
+    s.join("b");
+    s.go("a", 1, &[0, 1, 2, 3]);
+    let kept = s.group.snapshot();
+    let before = s.group.clone();
+    s.group = ConsumerGroup::restore(ConsumerSettings::default(), s.now, kept);
+    assert_eq!(s.group.members, before.members);
+    let reply = s.go("a", 1, &[0, 1]);
+    assert_eq!((reply.member_epoch, s.group.epoch()), (2, before.epoch()), "no new epoch for a restart");
 }

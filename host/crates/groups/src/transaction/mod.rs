@@ -64,6 +64,8 @@ pub struct Ending {
     pub producer: ProducerId,
     /// Epoch of the markers: for an abort by fencing or time-out, already the next one.
     pub epoch: ProducerEpoch,
+    /// Who may write afterwards.
+    pub next: Identity,
     /// A marker in each.
     pub partitions: Vec<TopicPartition>,
     /// Offsets that become their groups'; none when it aborts.
@@ -114,6 +116,10 @@ fn pair(at: TopicPartition) -> (u32, u32) {
 fn packed(at: TopicPartition) -> u64 {
     u64::from(at.topic.0) << 32 | u64::from(at.partition.0)
 }
+fn wide(at: u64) -> TopicPartition {
+    let (topic, partition) = (at >> 32, at & u64::from(u32::MAX));
+    unpacked((u32::try_from(topic).unwrap_or(0), u32::try_from(partition).unwrap_or(0)))
+}
 fn unpacked((topic, partition): (u32, u32)) -> TopicPartition {
     TopicPartition {
         topic: potok_types::TopicNumber(topic),
@@ -157,6 +163,14 @@ impl Transaction {
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+    /// When the open one is over; none when none is open.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.started_at().map(|at| at.plus(self.timeout()))
+    }
+    /// Whether the epochs of this producer id are used up, so that whoever moves on needs a fresh id.
+    pub fn needs_producer_id(&self) -> bool {
+        self.epoch.0 >= EPOCH_MAX
+    }
     /// When the open one began; none when none is open.
     pub fn started_at(&self) -> Option<Timestamp> {
         (self.state == TransactionState::Ongoing).then_some(self.started_at)
@@ -169,9 +183,9 @@ impl Transaction {
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = TopicPartition> {
         self.partitions.iter().copied().map(unpacked)
     }
-    /// Whether the open transaction will commit an offset of this group and partition: reads that want stable offsets wait.
-    pub fn has_pending_offset(&self, group: &str, at: TopicPartition) -> bool {
-        self.groups.get(group).is_some_and(|offsets| offsets.contains_key(&packed(at)))
+    /// Offsets that the open transaction will commit, by group: reads that want stable offsets wait for them.
+    pub fn pending_offsets(&self) -> impl Iterator<Item = (&str, TopicPartition)> {
+        self.groups.iter().flat_map(|(group, offsets)| offsets.keys().map(|at| (group.as_str(), wide(*at))))
     }
 
     /// `InitProducerId`: fences whoever wrote before. `claimed` is what the producer says that it is (KIP-360); a fresh one says nothing.
@@ -196,7 +210,7 @@ impl Transaction {
             return Ok(Initialised::AbortFirst(self.ending(false, self.fencing_epoch())));
         }
         let previous = (self.producer, self.epoch);
-        if self.epoch.0 >= EPOCH_MAX {
+        if self.needs_producer_id() {
             let Some(producer) = fresh else { return Ok(Initialised::NeedsProducerId) };
             (self.producer, self.epoch) = (producer, ProducerEpoch(0));
         } else {
@@ -267,24 +281,28 @@ impl Transaction {
     }
 
     /// `EndTxn`: what to write; none when this very end was written before (a retry). With `bumps` (KIP-890) the markers carry the next epoch,
-    /// and the producer goes on under it.
-    pub fn end(&self, who: Identity, commit: bool, bumps: bool) -> Result<Option<Ending>, TransactionError> {
+    /// and the producer goes on under it, or as `fresh` where its epochs are used up.
+    pub fn end(
+        &self,
+        who: Identity,
+        commit: bool,
+        bumps: bool,
+        fresh: Option<ProducerId>,
+    ) -> Result<Option<Ending>, TransactionError> {
         let ended_so = if commit { TransactionState::Committed } else { TransactionState::Aborted };
         if bumps && self.previous == Some((who.producer, who.epoch)) && self.state == ended_so {
             return Ok(None);
         }
         self.check(who)?;
         match self.state {
-            TransactionState::Ongoing => {
-                let epoch = if bumps { self.fencing_epoch() } else { self.epoch };
-                Ok(Some(self.ending(commit, epoch)))
-            }
+            TransactionState::Ongoing if bumps => Ok(Some(self.bumped(commit, fresh))),
+            TransactionState::Ongoing => Ok(Some(self.ending(commit, self.epoch))),
             state if state == ended_so && !bumps => Ok(None),
             // an empty transaction may be aborted under KIP-890: nothing is open, the epoch moves on
             TransactionState::Empty | TransactionState::Committed | TransactionState::Aborted
                 if bumps && !commit =>
             {
-                Ok(Some(self.ending(false, self.fencing_epoch())))
+                Ok(Some(self.bumped(false, fresh)))
             }
             TransactionState::Empty | TransactionState::Committed | TransactionState::Aborted => {
                 Err(TransactionError::InvalidState)
@@ -301,9 +319,9 @@ impl Transaction {
     /// The unit of `ending` is written: the transaction has ended.
     pub fn ended(&mut self, now: Timestamp, ending: &Ending) {
         self.state = if ending.commit { TransactionState::Committed } else { TransactionState::Aborted };
-        if ending.epoch != self.epoch {
+        if ending.next != self.identity() {
             self.previous = Some((self.producer, self.epoch));
-            self.epoch = ending.epoch;
+            (self.producer, self.epoch) = (ending.next.producer, ending.next.epoch);
         }
         self.partitions.clear();
         self.groups.clear();
@@ -320,18 +338,22 @@ impl Transaction {
     fn fencing_epoch(&self) -> ProducerEpoch {
         ProducerEpoch(self.epoch.0.saturating_add(1))
     }
+    fn bumped(&self, commit: bool, fresh: Option<ProducerId>) -> Ending {
+        let ending = self.ending(commit, self.fencing_epoch());
+        match fresh.filter(|_| self.needs_producer_id()) {
+            Some(producer) => Ending { next: Identity { producer, epoch: ProducerEpoch(0) }, ..ending },
+            None => ending,
+        }
+    }
     fn ending(&self, commit: bool, epoch: ProducerEpoch) -> Ending {
-        let topic_partition = |at: u64| {
-            let (topic, partition) = (at >> 32, at & u64::from(u32::MAX));
-            unpacked((u32::try_from(topic).unwrap_or(0), u32::try_from(partition).unwrap_or(0)))
-        };
         let offsets = self.groups.iter().flat_map(|(group, offsets)| {
-            offsets.iter().map(move |(at, offset)| (group.clone(), topic_partition(*at), offset.clone()))
+            offsets.iter().map(move |(at, offset)| (group.clone(), wide(*at), offset.clone()))
         });
         Ending {
             commit,
             producer: self.producer,
             epoch,
+            next: Identity { producer: self.producer, epoch },
             partitions: self.partitions().collect(),
             offsets: if commit { offsets.collect() } else { Vec::new() },
         }

@@ -26,17 +26,17 @@ fn what_was_added_is_what_ends() {
     assert_eq!(t.may_write(who, AT), Ok(()));
     t.add_group(Timestamp(2), who, "g").unwrap();
     t.add_offset(Timestamp(2), who, "g", AT, offset(), false).unwrap();
-    assert!(t.has_pending_offset("g", AT));
-    let ending = t.end(who, true, false).unwrap().unwrap();
+    assert_eq!(t.pending_offsets().collect::<Vec<_>>(), [("g", AT)]);
+    let ending = t.end(who, true, false, None).unwrap().unwrap();
     assert_eq!((ending.partitions.as_slice(), ending.offsets.len(), ending.epoch), (&[AT][..], 1, who.epoch));
     t.ended(Timestamp(3), &ending);
     assert_eq!(
-        (t.state_name(), t.end(who, true, false)),
+        (t.state_name(), t.end(who, true, false, None)),
         ("CompleteCommit", Ok(None)),
         "a retry is no error"
     );
-    assert_eq!(t.end(who, false, false), Err(TransactionError::InvalidState));
-    assert!(!t.has_pending_offset("g", AT));
+    assert_eq!(t.end(who, false, false, None), Err(TransactionError::InvalidState));
+    assert_eq!(t.pending_offsets().count(), 0);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_second_producer_aborts_the_firsts_transaction_and_fences_it() {
     let Ok(Initialised::Done(second)) = t.init(Timestamp(2), TIMEOUT, None, None) else { panic!() };
     assert!(second.epoch > first.epoch);
     assert_eq!(t.add_partitions(Timestamp(3), first, [AT]), Err(TransactionError::Fenced));
-    assert_eq!(t.end(first, true, false), Err(TransactionError::Fenced));
+    assert_eq!(t.end(first, true, false, None), Err(TransactionError::Fenced));
 }
 
 #[test]
@@ -60,18 +60,18 @@ fn time_is_up_once_and_the_producer_is_fenced() {
     let ending = t.expired(Timestamp(60_001)).unwrap();
     t.ended(Timestamp(60_001), &ending);
     assert_eq!(t.expired(Timestamp(999_999)), None);
-    assert_eq!(t.end(who, true, false), Err(TransactionError::Fenced));
+    assert_eq!(t.end(who, true, false, None), Err(TransactionError::Fenced));
 }
 
 #[test]
 fn under_kip_890_each_end_moves_the_epoch_on_and_its_retry_is_known() {
     let (mut t, who) = begun();
     t.add_partitions(Timestamp(1), who, [AT]).unwrap();
-    let ending = t.end(who, true, true).unwrap().unwrap();
+    let ending = t.end(who, true, true, None).unwrap().unwrap();
     t.ended(Timestamp(2), &ending);
     assert_eq!(t.identity().epoch.0, who.epoch.0 + 1);
-    assert_eq!(t.end(who, true, true), Ok(None));
-    assert_eq!(t.end(who, false, true), Err(TransactionError::Fenced));
+    assert_eq!(t.end(who, true, true, None), Ok(None));
+    assert_eq!(t.end(who, false, true, None), Err(TransactionError::Fenced));
 }
 
 #[test]
@@ -85,4 +85,18 @@ fn a_retried_init_is_answered_as_before_and_used_up_epochs_take_a_new_id() {
     assert_eq!(fresh, Ok(Initialised::Done(Identity { producer: ProducerId(10), epoch: ProducerEpoch(0) })));
     let stranger = Identity { producer: ProducerId(99), epoch: ProducerEpoch(0) };
     assert_eq!(t.check(stranger), Err(TransactionError::InvalidMapping));
+}
+
+#[test]
+fn under_kip_890_used_up_epochs_go_on_under_a_fresh_id() {
+    let (mut t, who) = begun();
+    t.epoch = ProducerEpoch(EPOCH_MAX);
+    let who = Identity { epoch: ProducerEpoch(EPOCH_MAX), ..who };
+    t.add_partitions(Timestamp(1), who, [AT]).unwrap();
+    assert!(t.needs_producer_id());
+    let ending = t.end(who, true, true, Some(ProducerId(77))).unwrap().unwrap();
+    assert_eq!((ending.producer, ending.epoch), (who.producer, ProducerEpoch(i16::MAX)));
+    t.ended(Timestamp(2), &ending);
+    assert_eq!(t.identity(), Identity { producer: ProducerId(77), epoch: ProducerEpoch(0) });
+    assert_eq!(t.end(who, true, true, None), Ok(None), "a retry is known across ids");
 }
