@@ -5,6 +5,7 @@
 //! | length i32, of all that follows | correlation id i32 | tagged fields, when flexible: 0 | body |
 //! ```
 
+use crate::budget::Grant;
 use crate::error::Fault;
 use crate::header::Header;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) pieces: Vec<Bytes>,
     /// Bytes of all pieces.
     pub(crate) len: usize,
+    /// Memory that it may take until it is written.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Answer {
@@ -36,7 +39,7 @@ impl Answer {
             i32::try_from(len - LENGTH_LEN).map_err(|_| Fault::Unencodable(format!("it has {len} bytes")))?;
         first[..LENGTH_LEN].copy_from_slice(&framed.to_be_bytes());
         rest.insert(0, first.freeze());
-        Ok(Answer { pieces: rest, len })
+        Ok(Answer { pieces: rest, len, grant: None })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every handler has at hand: the rooms' doors, the settings, the bounds, the metrics.
 
+use crate::api::Sessions;
+use crate::budget::Budget;
 use crate::call::Client;
 use crate::metrics::Metrics;
 use crate::room::Room;
@@ -26,6 +28,10 @@ pub(crate) struct Broker {
     pub(crate) metrics: Metrics,
     /// Room for requests.
     pub(crate) room: Room,
+    /// Memory for fetched batches.
+    pub(crate) budget: Budget,
+    /// What clients who fetch are remembered by.
+    pub(crate) sessions: Sessions,
     /// The name of the cluster, for clients to tell one from another.
     pub(crate) cluster_id: String,
     /// Cancelled when the server is told to stop.

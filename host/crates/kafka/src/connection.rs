@@ -167,11 +167,14 @@ impl Connection {
     }
     /// Writes the first answer that is due, and all others that are ready behind it.
     async fn answer(&mut self, first: (usize, Outcome), writer: &mut WriteHalf<'_>) -> Result<(), Ended> {
-        let mut pieces = VecDeque::new();
+        let (mut pieces, mut grants) = (VecDeque::new(), Vec::new());
         let mut done = Some(first);
         while let Some((len, outcome)) = done {
             self.work_bytes -= len;
-            pieces.extend(outcome?.into_iter().flat_map(|answer| answer.pieces));
+            if let Some(answer) = outcome? {
+                pieces.extend(answer.pieces);
+                grants.extend(answer.grant);
+            }
             let more = !self.work.is_empty() && pieces.len() < PIECES_MAX;
             done = if more { self.work.next().now_or_never().flatten() } else { None };
         }
@@ -181,6 +184,7 @@ impl Connection {
             let wrote = timeout(patience, wrote).await.map_err(|_| Ended::Stalled)??;
             advance(&mut pieces, wrote);
         }
+        drop(grants);
         Ok(())
     }
     fn count(&self, why: &Ended) {

@@ -4,7 +4,11 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use kafka_protocol::ResponseError as Code;
-use potok_log::{CreateTopicError, StoreError};
+use potok_log::{
+    AlterTopicError, AppendError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
+    StoreError,
+};
+use potok_types::BatchError;
 
 /// Why a request cannot be answered; its connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +38,9 @@ pub(crate) enum Fault {
         /// The version asked for.
         version: i16,
     },
+    /// A producer that wants no answers (`acks=0`) learns of a failure by this.
+    #[error("a batch that wants no acknowledgement was refused with code {0}")]
+    Unacknowledged(i16),
     /// Our own mistake: the answer does not encode.
     #[error("the answer does not encode: {0}")]
     Unencodable(String),
@@ -58,5 +65,67 @@ pub(crate) fn of_create_topic(error: &CreateTopicError) -> Code {
         CreateTopicError::Partitions { .. } => Code::InvalidPartitions,
         CreateTopicError::Config(_) => Code::InvalidConfig,
         CreateTopicError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of a topic that was not altered.
+pub(crate) fn of_alter_topic(error: &AlterTopicError) -> Code {
+    match error {
+        AlterTopicError::Unknown(_) => Code::UnknownTopicOrPartition,
+        AlterTopicError::Partitions { .. } => Code::InvalidPartitions,
+        AlterTopicError::Config(_) => Code::InvalidConfig,
+        AlterTopicError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of a topic that was not deleted.
+pub(crate) fn of_delete_topic(error: &DeleteTopicError) -> Code {
+    match error {
+        DeleteTopicError::Unknown(_) => Code::UnknownTopicOrPartition,
+        DeleteTopicError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of records that were not deleted.
+pub(crate) fn of_delete_records(error: &DeleteRecordsError) -> Code {
+    match error {
+        DeleteRecordsError::UnknownPartition(_) => Code::UnknownTopicOrPartition,
+        DeleteRecordsError::OutOfRange { .. } => Code::OffsetOutOfRange,
+        DeleteRecordsError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of a read that gave nothing.
+pub(crate) fn of_read(error: &ReadError) -> Code {
+    match error {
+        ReadError::UnknownPartition(_) => Code::UnknownTopicOrPartition,
+        ReadError::OutOfRange { .. } => Code::OffsetOutOfRange,
+        ReadError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of a batch that was not appended.
+pub(crate) fn of_append(error: &AppendError) -> Code {
+    match error {
+        AppendError::UnknownPartition(_) => Code::UnknownTopicOrPartition,
+        AppendError::TooLarge { .. } => Code::MessageTooLarge,
+        AppendError::Invalid(error) => of_batch(error),
+        AppendError::KeyMissing { .. } => Code::InvalidRecord,
+        AppendError::OutOfOrder { .. } => Code::OutOfOrderSequenceNumber,
+        AppendError::Fenced { .. } => Code::InvalidProducerEpoch,
+        AppendError::UnknownProducer { .. } => Code::UnknownProducerId,
+        AppendError::Overloaded => Code::RequestTimedOut,
+        AppendError::Store(error) => of_store(error),
+    }
+}
+
+/// The code of bytes that are no batch: what the way here may have damaged can be sent again, what is wrong stays wrong.
+pub(crate) fn of_batch(error: &BatchError) -> Code {
+    match error {
+        BatchError::Cut { .. } | BatchError::Length { .. } | BatchError::Crc { .. } => Code::CorruptMessage,
+        BatchError::TooLarge { .. } => Code::MessageTooLarge,
+        BatchError::Magic(_) | BatchError::Counts(_) | BatchError::Record { .. } | BatchError::Codec(_) => {
+            Code::InvalidRecord
+        }
     }
 }

@@ -7,6 +7,7 @@ mod advertise;
 mod answer;
 mod api;
 mod broker;
+mod budget;
 mod call;
 mod connection;
 mod error;
@@ -17,6 +18,7 @@ mod room;
 mod server;
 mod settings;
 mod shape;
+mod wire;
 
 pub use server::{BindError, Components, Server};
 pub use settings::Settings;

@@ -1,7 +1,9 @@
 //! Listens, takes connections up to a limit, serves each on a task of its own, and stops in order: no more connections, what
 //! was read is answered, and whoever waits for records is answered at once.
 
+use crate::api::Sessions;
 use crate::broker::Broker;
+use crate::budget::Budget;
 use crate::call::Client;
 use crate::connection;
 use crate::metrics::Metrics;
@@ -81,6 +83,8 @@ impl Server {
             clock: components.clock,
             metrics: Metrics::new(&mut registry),
             room: Room::new(settings.requests_bytes_max),
+            budget: Budget::new(settings.answers_bytes_max),
+            sessions: Sessions::default(),
             settings,
             cluster_id: components.cluster_id,
             stop: CancellationToken::new(),

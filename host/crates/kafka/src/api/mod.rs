@@ -16,8 +16,12 @@
 //! Produce, whose requests overlap; requests of different connections run at the same time.
 
 mod api_versions;
+mod fetch;
 mod metadata;
+mod produce;
 pub(crate) mod topics;
+
+pub(crate) use fetch::Sessions;
 
 use crate::advertise;
 use crate::answer::Answer;
@@ -49,6 +53,9 @@ pub(crate) async fn start(
         let answer = api_versions::refuse_version(&header)?;
         return Ok(futures::future::ready(Ok(Some(answer))).boxed());
     }
+    if header.key == ApiKey::Produce {
+        return produce::start(broker, header, body).await;
+    }
     let items = shape::check(header.key, header.version, &body)?;
     // what decoding makes of a request is held as room, too
     broker.room.widen(held, body.len() + items * shape::ITEM_LEN).await;
@@ -59,6 +66,7 @@ pub(crate) async fn start(
 /// Each API by its handler.
 async fn answer(call: &Call) -> Result<Answer, Fault> {
     match call.header.key {
+        ApiKey::Fetch => fetch::handle(call, call.decode()?).await,
         ApiKey::Metadata => call.encode(metadata::handle(call, call.decode()?).await),
         ApiKey::ApiVersions => call.encode(api_versions::handle(call, &call.decode()?)),
         other => Err(Fault::UnknownApi(other as i16)),

@@ -1,0 +1,211 @@
+//! What a fetch found in each partition that it wants. In come wants, out come batches within the bounds: one answer's, one
+//! partition's; the first batch of all comes whatever its size, so that a large one is never in the way (KIP-74).
+//! Batches in memory are read at once; the first that lies on disk moves the rest to a thread that may wait.
+
+use crate::broker::Broker;
+use crate::error;
+use kafka_protocol::ResponseError as Code;
+use potok_log::{AbortedTransaction, Fetched, Log, ReadError, ReadRequest};
+use potok_types::{Ends, LeaderEpoch, Offset, RecordBatch, TopicPartition};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A partition that a client wants to read.
+#[derive(Clone, Debug)]
+pub(super) struct Want {
+    /// The topic as the client names it: its name, or empty where it goes by ids.
+    pub(super) topic: Arc<str>,
+    /// The topic's id, where the client goes by ids.
+    pub(super) topic_id: Uuid,
+    /// The partition's index as it came.
+    pub(super) partition: i32,
+    /// From which offset, as it came.
+    pub(super) offset: i64,
+    /// Bytes for this partition at most.
+    pub(super) bytes_max: usize,
+    /// The epoch of which the client knows, or -1 (KIP-320).
+    pub(super) leader_epoch: i32,
+    /// The epoch of the record before `offset`, or -1 (KIP-595).
+    pub(super) fetched_epoch: i32,
+    /// The partition, or why there is none.
+    pub(super) at: Result<TopicPartition, Code>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) code: i16,
+    pub(super) ends: Option<Ends>,
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) bytes: usize,
+    pub(super) aborted: Vec<AbortedTransaction>,
+    /// Where the client's history parts from ours: epoch and its end.
+    pub(super) diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+impl Found {
+    fn failed(code: Code) -> Found {
+        Found { code: code.code(), ..Found::default() }
+    }
+}
+
+/// A fetch at work.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) wants: Vec<Want>,
+    /// As many as wants.
+    pub(super) found: Vec<Found>,
+    /// Place of the want that is served first.
+    begin: usize,
+    /// Wants that were looked at, counted from `begin`.
+    done: usize,
+    committed_only: bool,
+    bytes_max: usize,
+    bytes: usize,
+}
+
+impl Reading {
+    /// Nothing read so far; `begin` goes first.
+    pub(super) fn new(
+        broker: &Broker,
+        wants: Vec<Want>,
+        begin: usize,
+        committed_only: bool,
+        bytes_max: usize,
+    ) -> Reading {
+        let found = vec![Found::default(); wants.len()];
+        let log = Arc::clone(&broker.log);
+        Reading { log, wants, found, begin, done: 0, committed_only, bytes_max, bytes: 0 }
+    }
+    /// Bytes of all batches found.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+    /// Whether something was found that the client should know at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.wants.is_empty() || self.found.iter().any(|found| found.code != 0 || found.diverging.is_some())
+    }
+    /// Looks at the wants that are left; stops where it would have to wait for the disk and may not. Whether all are done.
+    fn run(&mut self, may_wait: bool) -> bool {
+        while self.done < self.wants.len() {
+            let place = (self.begin + self.done) % self.wants.len();
+            match self.look(place, may_wait) {
+                Some(found) => {
+                    self.bytes += found.bytes;
+                    self.found[place] = found;
+                }
+                None => return false,
+            }
+            self.done += 1;
+        }
+        true
+    }
+    /// Looks at one want again: something was appended.
+    pub(super) fn look_again(&mut self, place: usize) {
+        let before = std::mem::take(&mut self.found[place]);
+        self.bytes -= before.bytes;
+        // what was just appended is in memory; on the rare miss the next fetch finds it
+        let found = self.look(place, false).unwrap_or(before);
+        self.bytes += found.bytes;
+        self.found[place] = found;
+    }
+    fn look(&self, place: usize, may_wait: bool) -> Option<Found> {
+        let want = &self.wants[place];
+        let checked = want.at.and_then(|at| Ok((at, self.check_epoch(want)?)));
+        let (at, offset) = match checked
+            .and_then(|(at, ())| Ok((at, Offset::from_wire(want.offset).ok_or(Code::OffsetOutOfRange)?)))
+        {
+            Ok(known) => known,
+            Err(code) => return Some(Found::failed(code)),
+        };
+        if let Some(diverging) = self.diverging(want, at, offset) {
+            return Some(Found {
+                diverging: Some(diverging),
+                ends: self.log.ends(at).ok(),
+                ..Found::default()
+            });
+        }
+        let left = self.bytes_max.saturating_sub(self.bytes);
+        let bytes_max = want.bytes_max.min(left);
+        if bytes_max == 0 && self.bytes > 0 {
+            return Some(self.nothing(at, offset));
+        }
+        let request = ReadRequest { at, offset, bytes_max, committed_only: self.committed_only };
+        let fetched = match self.log.read_cached(request) {
+            Some(fetched) => Ok(fetched),
+            None if may_wait => self.log.read(request),
+            // what is refused is known without the disk
+            None => match self.log.ends(at) {
+                Ok(ends) if offset < ends.log_start || offset > ends.high_watermark => self.log.read(request),
+                Ok(_) => return None,
+                Err(_) => return Some(Found::failed(Code::UnknownTopicOrPartition)),
+            },
+        };
+        Some(self.found(at, offset, fetched, bytes_max))
+    }
+    fn found(
+        &self,
+        at: TopicPartition,
+        offset: Offset,
+        fetched: Result<Fetched, ReadError>,
+        max: usize,
+    ) -> Found {
+        let Fetched { mut batches, ends } = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) => return Found::failed(error::of_read(&error)),
+        };
+        let mut bytes = batches.iter().map(RecordBatch::len).sum();
+        if bytes > max && self.bytes > 0 {
+            // only the first batch of the whole answer may be too large
+            batches.clear();
+            bytes = 0;
+        }
+        let end = batches.last().map_or(offset, |last| last.header().next_offset());
+        let aborted = if self.committed_only { self.log.aborted(at, offset, end) } else { Ok(Vec::new()) };
+        match aborted {
+            Ok(aborted) => Found { ends: Some(ends), batches, bytes, aborted, ..Found::default() },
+            Err(error) => Found::failed(error::of_read(&error)),
+        }
+    }
+    /// A partition that the answer has no room for.
+    fn nothing(&self, at: TopicPartition, offset: Offset) -> Found {
+        match self.log.ends(at) {
+            Err(_) => Found::failed(Code::UnknownTopicOrPartition),
+            Ok(ends) if offset < ends.log_start || offset > ends.high_watermark => {
+                Found::failed(Code::OffsetOutOfRange)
+            }
+            Ok(ends) => Found { ends: Some(ends), ..Found::default() },
+        }
+    }
+    fn check_epoch(&self, want: &Want) -> Result<(), Code> {
+        let current = self.log.leader_epoch().0;
+        match want.leader_epoch {
+            known if known < 0 || known == current => Ok(()),
+            known if known < current => Err(Code::FencedLeaderEpoch),
+            _ => Err(Code::UnknownLeaderEpoch),
+        }
+    }
+    /// Where the records that the client has are not those that are here (KIP-595).
+    fn diverging(&self, want: &Want, at: TopicPartition, offset: Offset) -> Option<(LeaderEpoch, Offset)> {
+        if want.fetched_epoch < 0 {
+            return None;
+        }
+        let (epoch, end) = self.log.epoch_end(at, LeaderEpoch(want.fetched_epoch)).ok()??;
+        (epoch.0 < want.fetched_epoch || end < offset).then_some((epoch, end))
+    }
+}
+
+/// Reads all wants.
+pub(super) async fn all(mut reading: Reading) -> Reading {
+    if reading.run(false) {
+        return reading;
+    }
+    let spare = Reading { wants: Vec::new(), found: Vec::new(), log: Arc::clone(&reading.log), ..reading };
+    let moved = tokio::task::spawn_blocking(move || {
+        reading.run(true);
+        reading
+    });
+    // a panic in the log leaves an empty answer
+    moved.await.unwrap_or(spare)
+}

@@ -1,0 +1,148 @@
+//! Produce (key 0): batches to the log, as the bytes they are. A request is checked and queued before the next one of its
+//! connection is looked at, so that order is kept; its acknowledgement is waited for beside those of others.
+//! What is checked is what Kafka checks: one batch a partition, format 2, no control batch, the checksum, every record's
+//! framing; the log does keys, sizes and sequences.
+
+mod check;
+mod wire;
+
+use crate::answer::Answer;
+use crate::api::{Outcome, topics};
+use crate::broker::Broker;
+use crate::error::{self, Fault};
+use crate::header::Header;
+use bytes::BytesMut;
+use futures::FutureExt;
+use kafka_protocol::ResponseError as Code;
+use potok_log::{Acks, Append, AppendError, Appended, Topic};
+use potok_types::{PartitionIndex, TopicPartition};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use wire::{PartitionAnswer, PartitionData, Request, TopicData};
+
+/// First version that is served (KIP-896).
+const VERSION_MIN: i16 = 3;
+/// An answer that waits for the disk may take this long even when the client wants it sooner, as a disk needs time to sync.
+const TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// Checks a request and queues what is sound of it.
+pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -> Result<Outcome, Fault> {
+    let mut request = wire::decode(header.version, body)?;
+    let acks = match (header.version >= VERSION_MIN, request.acks) {
+        (false, _) => Err(Code::UnsupportedVersion),
+        (true, 0) => Ok(Acks::None),
+        (true, 1) => Ok(Acks::Written),
+        (true, -1) => Ok(Acks::Synced),
+        (true, _) => Err(Code::InvalidRequiredAcks),
+    };
+    let (appends, places) = match acks {
+        Ok(_) => check_all(&broker, header.version, &mut request).await,
+        Err(code) => {
+            refuse_all(&mut request.topics, code);
+            (Vec::new(), Vec::new())
+        }
+    };
+    let acks = acks.unwrap_or(Acks::Written);
+    let log = Arc::clone(&broker.log);
+    let mut appending = async move { log.append(appends, acks).await }.boxed();
+    // the first poll queues it, or puts it in line for room in the queue
+    let mut queued = if places.is_empty() { Poll::Ready(Vec::new()) } else { futures::poll!(&mut appending) };
+    Ok(async move {
+        let results = match std::mem::replace(&mut queued, Poll::Pending) {
+            Poll::Ready(results) => Some(results),
+            Poll::Pending if acks == Acks::Synced => {
+                let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+                tokio::time::timeout(patience.max(TIMEOUT_MIN), appending).await.ok()
+            }
+            Poll::Pending => Some(appending.await),
+        };
+        settle(&mut request.topics, &places, results);
+        answer(&header, &request)
+    }
+    .boxed())
+}
+
+/// Where an append's result belongs: topic and partition by their places in the request.
+type Place = (usize, usize);
+
+/// Checks every partition's batch; those that are sound become appends.
+async fn check_all(broker: &Broker, version: i16, request: &mut Request) -> (Vec<Append>, Vec<Place>) {
+    let (mut appends, mut places) = (Vec::new(), Vec::new());
+    for (t, data) in request.topics.iter_mut().enumerate() {
+        let topic = find(broker, data);
+        for (p, partition) in data.partitions.iter_mut().enumerate() {
+            let records = std::mem::take(&mut partition.records);
+            let found = topic.as_ref().map_err(|code| *code);
+            let checked = match found.and_then(|topic| Ok((topic, place(topic, partition.index)?))) {
+                Ok((topic, to)) => {
+                    check::batch(version, topic, records).await.map(|batch| Append { to, batch })
+                }
+                Err(code) => Err(PartitionAnswer::refused(code, None)),
+            };
+            match checked {
+                Ok(append) => {
+                    appends.push(append);
+                    places.push((t, p));
+                }
+                Err(refused) => partition.answer = refused,
+            }
+        }
+    }
+    (appends, places)
+}
+
+fn find(broker: &Broker, data: &TopicData) -> Result<Arc<Topic>, Code> {
+    let topic = match data.id {
+        Some(id) => topics::with_id(broker, id)?,
+        None => topics::named(broker, &data.name)?,
+    };
+    if topic.name.is_internal() { Err(Code::InvalidTopicException) } else { Ok(topic) }
+}
+
+fn place(topic: &Topic, index: i32) -> Result<TopicPartition, Code> {
+    let index = u32::try_from(index).map_err(|_| Code::UnknownTopicOrPartition)?;
+    topic.partition(PartitionIndex(index)).ok_or(Code::UnknownTopicOrPartition)
+}
+
+fn refuse_all(topics: &mut [TopicData], code: Code) {
+    for PartitionData { records, answer, .. } in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        *records = BytesMut::new();
+        *answer = PartitionAnswer::refused(code, None);
+    }
+}
+
+/// Puts the log's answers where they belong.
+fn settle(topics: &mut [TopicData], places: &[Place], results: Option<Vec<Result<Appended, AppendError>>>) {
+    let Some(results) = results else {
+        let late = || PartitionAnswer::refused(Code::RequestTimedOut, None);
+        return places.iter().for_each(|(t, p)| topics[*t].partitions[*p].answer = late());
+    };
+    for ((t, p), result) in places.iter().zip(results) {
+        topics[*t].partitions[*p].answer = match result {
+            Ok(appended) => PartitionAnswer {
+                base_offset: appended.base_offset.map_or(-1, potok_types::Offset::to_wire),
+                append_time: appended.append_time.map_or(-1, |time| time.0),
+                log_start: appended.log_start.to_wire(),
+                ..PartitionAnswer::default()
+            },
+            Err(error) => {
+                let record = if let AppendError::KeyMissing { index } = error { Some(index) } else { None };
+                let refused = PartitionAnswer::refused(error::of_append(&error), Some(error.to_string()));
+                PartitionAnswer { record, ..refused }
+            }
+        };
+    }
+}
+
+/// With `acks=0` nobody reads an answer: a client learns of a failure by its connection being closed, as from Kafka.
+fn answer(header: &Header, request: &Request) -> Result<Option<Answer>, Fault> {
+    if request.acks != 0 {
+        return wire::encode(header, &request.topics).map(Some);
+    }
+    let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+    match partitions.find(|partition| partition.answer.code != 0) {
+        Some(failed) => Err(Fault::Unacknowledged(failed.answer.code)),
+        None => Ok(None),
+    }
+}
