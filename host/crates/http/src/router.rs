@@ -43,6 +43,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn(unpack::unpack))
         .layer(DefaultBodyLimit::disable());
     router
+        .route("/", get(system::signpost))
         .route("/openapi.json", document)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

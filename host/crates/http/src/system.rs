@@ -24,6 +24,26 @@ pub(crate) async fn info(State(app): State<App>, _: Query<Nothing>) -> axum::Jso
     })
 }
 
+/// What stands at the door: where to go on from here.
+pub(crate) async fn signpost() -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({
+        "name": "potok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "paths": {
+            "/v1/info": "this server",
+            "/v1/topics": "topics, and records in them",
+            "/v1/groups": "consumer groups and where they stand",
+            "/v1/modules": "uploaded modules",
+            "/v1/processors": "deployed modules",
+            "/openapi.json": "every path with its parameters, bodies and answers",
+            "/health": "whether the process does its work",
+            "/ready": "whether requests should be sent here",
+            "/metrics": "numbers for Prometheus",
+        },
+        "command_line": "potok --help",
+    }))
+}
+
 /// Whether the process does its work: 503 when only a new start can mend it, with the reason.
 #[utoipa::path(get, path = "/health", tag = "server", responses(
     (status = 200, body = Health, description = "all is well"), (status = 503, body = Health, description = "a new start is needed")))]
@@ -52,8 +72,9 @@ fn health_now(app: &App) -> Health {
         potok_log::Health::WritesRefused(reason) => {
             Health { status: HealthStatus::WritesRefused, reason: Some(reason) }
         }
-        potok_log::Health::Good if app.stop.is_cancelled() => {
-            Health { status: HealthStatus::Stopping, reason: None }
+        _ if app.stop.is_cancelled() => Health { status: HealthStatus::Stopping, reason: None },
+        potok_log::Health::DiskFull(reason) => {
+            Health { status: HealthStatus::DiskFull, reason: Some(reason) }
         }
         potok_log::Health::Good => Health { status: HealthStatus::Good, reason: None },
     }

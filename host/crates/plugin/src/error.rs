@@ -94,10 +94,10 @@ pub enum PushError {
     #[error("the description is unsound: {0}")]
     Description(String),
     /// Too many uploads at once.
-    #[error("{0} uploads are waiting already: push again in a moment")]
+    #[error("{0} uploads are waiting already")]
     Busy(usize),
     /// The disk.
-    #[error("the module could not be kept: {0}; nothing was changed, push again once the disk is well")]
+    #[error("the module could not be kept: {0}; nothing was changed")]
     Disk(String),
 }
 

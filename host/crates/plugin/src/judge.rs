@@ -185,7 +185,7 @@ fn known() -> String {
     PLUGIN_VERSIONS.join(", ")
 }
 fn unknown_version(name: &str) -> PushError {
-    PushError::UnknownVersion { name: name.to_owned(), known: known() }
+    PushError::UnknownVersion { name: short(name), known: known() }
 }
 
 fn world(exports: &[String]) -> Result<WorldKind, PushError> {
@@ -206,9 +206,9 @@ fn world(exports: &[String]) -> Result<WorldKind, PushError> {
     match found.as_slice() {
         [(kind, _)] => Ok(*kind),
         [] => Err(PushError::UnknownWorld { exports: listed(exports), known: known() }),
-        several => Err(PushError::SeveralWorlds(
-            several.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" and "),
-        )),
+        several => Err(PushError::SeveralWorlds(listed(
+            &several.iter().map(|(_, name)| (*name).to_owned()).collect::<Vec<_>>(),
+        ))),
     }
 }
 /// Names shown in a sentence: a hostile component has millions.

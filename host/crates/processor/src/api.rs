@@ -205,27 +205,25 @@ pub struct ProcessorStatus {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DeployError {
     /// No module of this name or digest.
-    #[error("no module {0:?}: push it first with `potok module push`")]
+    #[error("no module {0:?}")]
     UnknownModule(String),
     /// It is a source or a sink.
     #[error("module {0:?} is no processor: it exports a {1}")]
     NotAProcessor(String, String),
     /// An input topic is not there.
-    #[error("input topic {0} does not exist: create it first with `potok topic create {0} --partitions N`")]
+    #[error("there is no input topic {0}")]
     UnknownInput(TopicName),
     /// An output topic is not there.
-    #[error("output topic {0} does not exist: create it first with `potok topic create {0} --partitions N`")]
+    #[error("there is no output topic {0}")]
     UnknownOutput(TopicName),
     /// Not as many topics as the module has ports.
-    #[error(
-        "module has {have} {what} ({names}), the deployment names {given}: give one topic for each, in that order"
-    )]
+    #[error("the module has {have} {what}{} ({names}), the deployment names {given}", if *.have == 1 { "" } else { "s" })]
     Ports {
-        /// `inputs` or `outputs`.
+        /// `input` or `output`.
         what: &'static str,
         /// How many the module has.
         have: usize,
-        /// Their names.
+        /// Their names, or `none`.
         names: String,
         /// How many were given.
         given: usize,
@@ -237,9 +235,7 @@ pub enum DeployError {
     #[error("configuration does not fit the module's schema: {0}")]
     Config(String),
     /// The stored state is of another version.
-    #[error(
-        "stored state is version {stored}, the module's is {new}: deploy with accept_state_version, or reset the processor"
-    )]
+    #[error("stored state is version {stored}, the module's is {new}")]
     StateVersion {
         /// On disk.
         stored: u32,
@@ -250,7 +246,7 @@ pub enum DeployError {
     #[error("{0}")]
     Invalid(String),
     /// Inputs were changed under a position.
-    #[error("processor {0} reads other inputs: delete it first, or deploy under a new name")]
+    #[error("processor {0} reads other inputs than these")]
     InputsChanged(ProcessorName),
     /// The log.
     #[error("{0}")]
@@ -264,7 +260,7 @@ pub enum ProcessorError {
     #[error("no processor {0}")]
     Unknown(ProcessorName),
     /// Not while its tasks run.
-    #[error("processor {0} is running: pause it first")]
+    #[error("processor {0} is running")]
     Running(ProcessorName),
     /// The request is out of range.
     #[error("{0}")]

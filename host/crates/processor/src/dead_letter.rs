@@ -28,6 +28,13 @@ pub(crate) struct Blame {
     pub(crate) reason: String,
 }
 
+impl Blame {
+    /// What became of the record, in words, with what went wrong where the module did not refuse it by itself.
+    pub(crate) fn verdict(&self) -> String {
+        if self.kind == "refused" { "refused".to_owned() } else { format!("refused ({})", self.kind) }
+    }
+}
+
 /// One letter, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Letter<'a> {

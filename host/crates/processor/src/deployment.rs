@@ -76,8 +76,8 @@ pub(crate) fn check(
         let world = if module.world == WorldKind::Source { "source" } else { "sink" };
         return Err(DeployError::NotAProcessor(spec.module.clone(), world.to_owned()));
     }
-    check_ports("inputs", &module.description.inputs, spec.inputs.len())?;
-    check_ports("outputs", &module.description.outputs, spec.outputs.len())?;
+    check_ports("input", &module.description.inputs, spec.inputs.len())?;
+    check_ports("output", &module.description.outputs, spec.outputs.len())?;
     check_names(name, spec)?;
     let unknown = |input: &TopicName| DeployError::UnknownInput(input.clone());
     let inputs: Vec<_> = spec
@@ -145,7 +145,7 @@ fn check_grant(grant: &Grant) -> Result<(), DeployError> {
 }
 
 fn check_ports(what: &'static str, ports: &[Port], given: usize) -> Result<(), DeployError> {
-    if given > PORTS_MAX || (what == "inputs" && given == 0) {
+    if given > PORTS_MAX || (what == "input" && given == 0) {
         return Err(DeployError::Invalid(format!(
             "a processor has 1 to {PORTS_MAX} inputs and at most as many outputs"
         )));
@@ -153,7 +153,10 @@ fn check_ports(what: &'static str, ports: &[Port], given: usize) -> Result<(), D
     if ports.len() == given {
         return Ok(());
     }
-    let names = ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+    let mut names = ports.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        names.push_str("none");
+    }
     Err(DeployError::Ports { what, have: ports.len(), names, given })
 }
 

@@ -38,6 +38,8 @@ pub struct Health {
 pub enum HealthStatus {
     /// All is well.
     Good,
+    /// Reads work, records are refused until there is room on the log's disk; it goes on by itself.
+    DiskFull,
     /// Reads work, writes are refused until the process is started again.
     WritesRefused,
     /// The server is stopping.

@@ -111,7 +111,12 @@ impl Reader {
             turn: self.turn,
             until: self.until.clone(),
         };
-        let step = self.app.limits.blocking(move || step.run(bytes_max).map(|()| step)).await?;
+        let step = self.app.limits.blocking(move || match step.run(bytes_max) {
+            // what was read before something went wrong goes out; the step that finds nothing else says what it is
+            Err(refusal) if step.render.records() == 0 => Err(refusal),
+            _ => Ok(step),
+        });
+        let step = step.await?;
         (self.positions, self.left, self.turn) = (step.positions, step.left, step.turn);
         self.app.metrics.consumed(&self.topic.name, step.render.records(), step.render.len());
         Ok(step.render.into_bytes())

@@ -82,6 +82,18 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
+    fn the_reference_has_a_row_for_each_code_and_no_other() {
+        let page = include_str!("../../../../../docs/reference/http.md");
+        let rows: HashSet<_> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" | `"))
+            .filter(|(status, _)| status.parse::<u16>().is_ok())
+            .filter_map(|(status, rest)| Some(format!("{status} {}", rest.rsplit_once(" | ")?.0)))
+            .collect();
+        let row = |code: &Code| format!("{} {}` | {}", code.status().as_u16(), code.text(), code.title());
+        assert_eq!(rows, Code::ALL.iter().map(row).collect());
+    }
+    #[test]
     fn every_code_has_a_word_of_its_own() {
         let words: HashSet<_> = Code::ALL.iter().map(|code| code.text()).collect();
         assert_eq!(words.len(), Code::ALL.len());

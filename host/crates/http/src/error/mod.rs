@@ -29,7 +29,7 @@ pub(crate) enum Refusal {
     UnknownPath(String),
     #[error("{path} does not know {method}")]
     MethodNotAllowed { method: String, path: String },
-    #[error("`Accept: {asked}` names nothing that can be answered here: {offered}")]
+    #[error("`Accept: {asked}` names nothing that can be answered here")]
     NotAcceptable { asked: String, offered: &'static str },
     #[error("the request comes from a page of {0}")]
     Origin(String),
@@ -45,7 +45,7 @@ pub(crate) enum Refusal {
     Body(String),
     #[error(transparent)]
     Parse(#[from] ParseError),
-    #[error("the body is {found}, and {accepted} is taken here")]
+    #[error("the body is {found}")]
     ContentType { found: String, accepted: &'static str },
     #[error("`Content-Encoding: {0}` is not known")]
     ContentEncoding(String),

@@ -57,7 +57,9 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         }
         Refusal::TopicInUse { processor, .. } => say(Code::TopicInUse, delete_first(processor)),
         Refusal::Cursor { .. } => say(Code::OffsetOutOfRange, "Begin anew without the cursor."),
-        Refusal::UnknownGroup(_) => say(Code::UnknownGroup, "GET /v1/groups shows the groups there are."),
+        Refusal::UnknownGroup(_) => {
+            say(Code::UnknownGroup, "See those there are: GET /v1/groups, or `potok group list`.")
+        }
         Refusal::GroupOfProcessor { processor, .. } => say(Code::GroupInUse, reset_instead(processor)),
         Refusal::UnknownModule(_) => unknown_module(),
         Refusal::ModuleInUse { processor, .. } => say(Code::ModuleInUse, delete_first(processor)),
@@ -100,7 +102,7 @@ fn parse(error: &ParseError) -> Row {
 fn content_type(accepted: &str) -> Row {
     say(
         Code::UnsupportedContentType,
-        format!("Set the header `Content-Type` to what the body is: {accepted}."),
+        format!("Set the header `Content-Type` to what the body is; taken here: {accepted}."),
     )
 }
 
@@ -135,7 +137,7 @@ fn damaged() -> Row {
 fn config(error: &ConfigError) -> Row {
     match error {
         ConfigError::Unknown { .. } => say(Code::IllegalConfig, "Use one of the configs named."),
-        ConfigError::Value { .. } => say(Code::IllegalConfig, "Use a legal value."),
+        ConfigError::Value { .. } => say(Code::IllegalConfig, "Correct the value."),
     }
 }
 
@@ -143,10 +145,10 @@ fn create_topic(error: &CreateTopicError) -> Row {
     match error {
         CreateTopicError::Exists(_) => say(Code::TopicExists, "Use the topic as it is, or another name."),
         CreateTopicError::Collides { .. } => {
-            say(Code::TopicExists, "Use a name that differs in more than '.' and '_'.")
+            say(Code::TopicExists, "Use another name: metrics cannot tell these two apart.")
         }
-        CreateTopicError::Partitions { max, .. } => {
-            say(Code::IllegalPartitions, format!("Ask for 1 to {max} partitions."))
+        CreateTopicError::Partitions { .. } => {
+            say(Code::IllegalPartitions, "Ask for a number in that range.")
         }
         CreateTopicError::Config(error) => config(error),
         CreateTopicError::Store(error) => store(error),
@@ -156,11 +158,9 @@ fn create_topic(error: &CreateTopicError) -> Row {
 fn alter_topic(error: &AlterTopicError) -> Row {
     match error {
         AlterTopicError::Unknown(_) => unknown_topic(),
-        AlterTopicError::Partitions { have, max, .. } => say(
+        AlterTopicError::Partitions { .. } => say(
             Code::IllegalPartitions,
-            format!(
-                "Ask for {have} to {max} partitions; records would lose their place if any were taken away."
-            ),
+            "Ask for a number in that range: records would lose their place if partitions were taken away.",
         ),
         AlterTopicError::Config(error) => config(error),
         AlterTopicError::Store(error) => store(error),
@@ -169,13 +169,15 @@ fn alter_topic(error: &AlterTopicError) -> Row {
 
 fn delete_topic(error: &DeleteTopicError) -> Row {
     match error {
-        DeleteTopicError::Unknown(_) => say(Code::UnknownTopic, "GET /v1/topics shows the topics there are."),
+        DeleteTopicError::Unknown(_) => {
+            say(Code::UnknownTopic, "See those there are: GET /v1/topics, or `potok topic list`.")
+        }
         DeleteTopicError::Store(error) => store(error),
     }
 }
 
 fn unknown_partition() -> Row {
-    say(Code::UnknownPartition, "The topic was deleted meanwhile; GET /v1/topics shows those there are.")
+    say(Code::UnknownPartition, "The topic was deleted meanwhile; see those there are: GET /v1/topics.")
 }
 
 fn append(error: &AppendError) -> Row {
@@ -183,10 +185,9 @@ fn append(error: &AppendError) -> Row {
         AppendError::UnknownPartition(_) => unknown_partition(),
         AppendError::TooLarge { .. } => record_too_large(),
         AppendError::Invalid(_) => say(Code::IllegalBatch, "Send the records again, fewer at once."),
-        AppendError::KeyMissing { .. } => say(
-            Code::KeyMissing,
-            "Give each record a key: the topic is compacted, and keeps the newest of each.",
-        ),
+        AppendError::KeyMissing { .. } => {
+            say(Code::KeyMissing, "Give each record a key: the newest record of each is what is kept.")
+        }
         AppendError::OutOfOrder { .. } | AppendError::Fenced { .. } | AppendError::UnknownProducer { .. } => {
             say(Code::ProducerConflict, "Begin a new producer.")
         }
@@ -206,10 +207,9 @@ fn commit(error: &CommitError) -> Row {
 fn read(error: &ReadError) -> Row {
     match error {
         ReadError::UnknownPartition(_) => unknown_partition(),
-        ReadError::OutOfRange { log_start, high_watermark, .. } => say(
-            Code::OffsetOutOfRange,
-            format!("Read from {log_start} to {high_watermark}, or with from=earliest."),
-        ),
+        ReadError::OutOfRange { .. } => {
+            say(Code::OffsetOutOfRange, "Begin in that range, or with from=earliest (`--from-beginning`).")
+        }
         ReadError::Store(error) => store(error),
     }
 }
@@ -217,9 +217,7 @@ fn read(error: &ReadError) -> Row {
 fn delete_records(error: &DeleteRecordsError) -> Row {
     match error {
         DeleteRecordsError::UnknownPartition(_) => unknown_partition(),
-        DeleteRecordsError::OutOfRange { high_watermark, .. } => {
-            say(Code::OffsetOutOfRange, format!("Delete before {high_watermark} at most."))
-        }
+        DeleteRecordsError::OutOfRange { .. } => say(Code::OffsetOutOfRange, "Delete up to there at most."),
         DeleteRecordsError::Store(error) => store(error),
     }
 }
@@ -255,10 +253,10 @@ fn push(error: &PushError) -> Row {
         | PushError::Shape(_)
         | PushError::Describe(_)
         | PushError::Description(_) => {
-            say(Code::ModuleRefused, "Correct the module as the detail says, and push it again.")
+            say(Code::ModuleRefused, "Nothing was kept; push it again when it is mended.")
         }
         PushError::TooLarge { .. } => {
-            say(Code::BodyTooLarge, "Build the module for size, without debug data.")
+            say(Code::BodyTooLarge, "Nothing was kept; push it again when it is smaller.")
         }
         PushError::Busy(_) => say(Code::Overloaded, "Push again in a moment."),
         PushError::Disk(_) => say(Code::StorageFailed, "Check the disk, and push again."),
@@ -278,19 +276,22 @@ fn deploy(error: &DeployError) -> Row {
         DeployError::NotAProcessor(..) => {
             say(Code::IllegalDeployment, "Deploy a module that exports a processor.")
         }
-        DeployError::UnknownInput(_) | DeployError::UnknownOutput(_) => unknown_topic(),
-        DeployError::Ports { .. } => {
-            say(Code::IllegalDeployment, "Name one topic for each of the module's ports, in their order.")
-        }
-        DeployError::NotCoPartitioned(_) => {
-            say(Code::IllegalDeployment, "Give the input topics the same number of partitions.")
-        }
-        DeployError::Config(_) => {
-            say(Code::IllegalDeployment, "Correct the configuration; GET /v1/modules/{name} has its schema.")
-        }
+        DeployError::UnknownInput(topic) | DeployError::UnknownOutput(topic) => say(
+            Code::UnknownTopic,
+            format!("Create it first: `potok topic create {topic} --partitions N`, or POST /v1/topics."),
+        ),
+        DeployError::Ports { .. } => say(Code::IllegalDeployment, "Name one topic for each, in that order."),
+        DeployError::NotCoPartitioned(_) => say(
+            Code::IllegalDeployment,
+            "Add some to the smaller ones: `potok topic alter TOPIC --partitions N`.",
+        ),
+        DeployError::Config(_) => say(
+            Code::IllegalDeployment,
+            "Correct it; GET /v1/modules/{name} and `potok module inspect` show the schema.",
+        ),
         DeployError::StateVersion { .. } => say(
             Code::StateVersion,
-            "Set accept_state_version if the module reads the old state, or reset the processor.",
+            "Set accept_state_version (`--accept-state-version`) if the module reads the old state, or reset the processor.",
         ),
         DeployError::Invalid(_) => say(Code::IllegalDeployment, "Correct the deployment."),
         DeployError::InputsChanged(_) => {
@@ -303,7 +304,7 @@ fn deploy(error: &DeployError) -> Row {
 fn processor(error: &ProcessorError) -> Row {
     match error {
         ProcessorError::Unknown(_) => {
-            say(Code::UnknownProcessor, "GET /v1/processors shows those there are.")
+            say(Code::UnknownProcessor, "See those there are: GET /v1/processors, or `potok processor list`.")
         }
         ProcessorError::Running(name) => {
             say(Code::ProcessorRunning, format!("Pause it first: `potok processor pause {name}`."))

@@ -151,13 +151,16 @@ pub(crate) fn records(
     Ok(records.into_iter().map(of_written))
 }
 
+/// A value of another form than its encoding asks for: most likely one that was mended, with the encoding left as it was.
+const VALUE: &str = "`value` beside `value_encoding`";
+
 fn of_written(written: Written<'_>) -> Result<Parts<'_>, ParseError> {
     let key = encoded(written.key, written.key_encoding, "`key`")?;
     let value = match (written.value, written.value_encoding.unwrap_or_default()) {
         (None, _) => None,
         (Some(value), ValueEncoding::Json) => json_bytes(value),
-        (Some(value), ValueEncoding::Text) => Some(text_bytes(value, "`value`")?),
-        (Some(value), ValueEncoding::Base64) => Some(base64_bytes(value, "`value`")?),
+        (Some(value), ValueEncoding::Text) => Some(text_bytes(value, VALUE)?),
+        (Some(value), ValueEncoding::Base64) => Some(base64_bytes(value, VALUE)?),
     };
     let mut headers = Vec::new();
     for header in written.headers.unwrap_or_default() {
@@ -256,6 +259,12 @@ mod tests {
             Err(ParseError::Base64 { .. })
         ));
         assert!(matches!(record(b"{\"timestamp\":-1}"), Err(ParseError::Timestamp(-1))));
+    }
+    #[test]
+    fn a_value_that_was_mended_names_the_encoding_that_was_left() {
+        let mended = record(br#"{"value":{"celsius":41},"value_encoding":"text"}"#).map(|_| ());
+        let said = mended.unwrap_err().to_string();
+        assert_eq!(said, "`value` beside `value_encoding` is to be a JSON string");
     }
     #[test]
     fn a_deeply_nested_value_takes_no_stack() {

@@ -34,9 +34,12 @@ impl Host {
     }
     /// With settings of the test's own.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Host {
+        Host::over(MemoryLog::new(SystemClock::shared()), change).await
+    }
+    /// Over a log of the test's own.
+    pub(crate) async fn over(log: Arc<dyn Log>, change: impl FnOnce(&mut Settings)) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
-        let log: Arc<dyn Log> = MemoryLog::new(Arc::clone(&clock));
         let plugins = Plugins::open(potok_plugin::Settings::default(), folder.path()).unwrap();
         let rooms =
             (potok_processor::Settings::default(), Arc::clone(&log), plugins.clone(), Arc::clone(&clock));

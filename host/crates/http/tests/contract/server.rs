@@ -3,8 +3,11 @@
 use crate::common::{Host, body, expect, refused};
 use potok_http::api::{Health, HealthStatus, Info, ModuleList, ProcessorList};
 use potok_http::{Server, Settings};
+use potok_log::{FailingLog, Fault, Faults, Log, MemoryLog};
+use potok_types::SystemClock;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn it_says_what_it_is_and_that_it_is_well() {
@@ -16,6 +19,53 @@ async fn it_says_what_it_is_and_that_it_is_well() {
     for path in ["/health", "/ready"] {
         let health: Health = body(host.get(path), 200).await;
         assert_eq!((health.status, health.reason), (HealthStatus::Good, None));
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_nothing_is_told_where_to_go() {
+    let host = Host::start().await;
+    let door: Value = body(host.get("/"), 200).await;
+    for path in door["paths"].as_object().unwrap().keys() {
+        expect(host.get(path), 200).await;
+    }
+}
+
+/// A log over memory whose failures stay, as a real one's do, and a host over it with a topic of one record.
+async fn failing() -> (Arc<FailingLog>, Host) {
+    let faults = Faults { sticky: true, ..Faults::NONE };
+    let log = FailingLog::new(MemoryLog::new(SystemClock::shared()), 1, faults);
+    let host = Host::over(log.clone(), |_| {}).await;
+    // the processors' room makes the topic of log lines when it starts, and then writes nothing of its own
+    while log.topics().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    host.topic("t", 1).await;
+    expect(host.produce("/v1/topics/t/records", "application/json", "1"), 200).await;
+    (log, host)
+}
+
+#[tokio::test]
+async fn after_a_failed_write_or_sync_writes_are_refused_with_the_first_reason_and_reads_go_on() {
+    // a write of which nothing was done, and one that was done and could not be synced
+    for (fault, there) in [(Fault::Refused, 1), (Fault::Lost, 2)] {
+        let (log, host) = failing().await;
+        let write = || host.produce("/v1/topics/t/records?acks=all", "application/json", "2");
+        log.fail_write(log.writes(), fault);
+        refused(write(), 500, "storage-failed").await;
+        let first: Health = body(host.get("/health"), 503).await;
+        let reason = first.reason.clone().unwrap();
+        assert_eq!(first.status, HealthStatus::WritesRefused);
+        assert!(reason.contains(&format!("{fault:?}")), "{reason}");
+        let said = refused(write(), 503, "writes-refused").await;
+        assert!(said.detail.contains(&reason), "{} lacks {reason}", said.detail);
+        refused(host.ask(Method::POST, "/v1/topics").json(&json!({"name": "u"})), 503, "writes-refused")
+            .await;
+        assert_eq!(body::<Health>(host.get("/ready"), 503).await, first);
+        assert_eq!(body::<Health>(host.get("/health"), 503).await, first, "the first reason stays");
+        assert_eq!(host.values("t").await.len(), there, "what is there is read");
+        let metrics = expect(host.get("/metrics"), 200).await.text().await.unwrap();
+        assert!(metrics.contains("potok_log_writable 0"));
     }
 }
 

@@ -176,7 +176,7 @@ impl Task {
         let (topic, offset) = (at.topic.name.clone(), at.records().offset(record));
         let place = format!("topic {topic} partition {} offset {offset}", self.ctx.partition);
         let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-        self.tell(LogLevel::Warn, format!("{place}{more} refused ({}): {}", blame.kind, blame.reason));
+        self.tell(LogLevel::Warn, format!("{place}{more} {}: {}", blame.verdict(), blame.reason));
         let failure =
             Failure { kind: blame.kind, reason: blame.reason.clone(), record: Some((topic, offset)) };
         self.ctx.record(&failure, count as u64);

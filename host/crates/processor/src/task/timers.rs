@@ -219,7 +219,7 @@ impl Task {
             return Err(stopped_at(timer, &blame.reason, blame.kind));
         }
         let reason = format!("timer {:?} due at {}: {}", timer.key, timer.at.0, blame.reason);
-        self.tell(LogLevel::Warn, format!("a timer is refused ({}): {reason}", blame.kind));
+        self.tell(LogLevel::Warn, format!("a timer is {}: {reason}", blame.verdict()));
         self.ctx.record(&Failure::new(blame.kind, reason), 1);
         self.unit.tally.refused += 1;
         if self.ctx.deployment.spec.on_failure == FailurePolicy::DeadLetter {
