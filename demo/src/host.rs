@@ -2,7 +2,6 @@
 
 use potok_host::exit::{Exit, Failure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,11 +20,8 @@ pub(crate) struct Host {
     server: String,
 }
 
-/// What `potok serve --output json` says once it listens.
-#[derive(Deserialize)]
-struct Started {
-    server: String,
-}
+/// How `potok serve` begins to say where it listens; a comma ends the address.
+const LISTENS: &str = "potok listens on ";
 
 impl Host {
     /// Starts it over `data` and waits until it listens.
@@ -36,9 +32,7 @@ impl Host {
                 .remedy("build it first: cargo build --release -p potok"));
         }
         let mut command = Command::new(program);
-        command
-            .args(["serve", "--output", "json", "--log-level", "warn", "--http", http, "--data"])
-            .arg(data);
+        command.args(["serve", "--log-level", "warn", "--http", http, "--data"]).arg(data);
         // A process group of its own: Ctrl-C reaches us alone, and we stop the host in order.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).kill_on_drop(true);
         let mut child =
@@ -72,18 +66,13 @@ impl Host {
     }
 }
 
-/// Reads the JSON object that says where it listens; it ends with a line that is a lone brace.
+/// Reads lines until the one that says where it listens.
 async fn first_answer(child: &mut Child) -> Result<String, Failure> {
     let stdout = child.stdout.take().ok_or_else(|| Failure::failed("the host has no output"))?;
     let mut lines = BufReader::new(stdout).lines();
-    let mut text = String::new();
     while let Some(line) = lines.next_line().await? {
-        text.push_str(&line);
-        if line == "}" {
-            let started: Started = serde_json::from_str(&text).map_err(|error| {
-                Failure::failed(format!("the host said something else than expected: {error}"))
-            })?;
-            return Ok(started.server);
+        if let Some((server, _)) = line.strip_prefix(LISTENS).and_then(|rest| rest.split_once(',')) {
+            return Ok(server.to_owned());
         }
     }
     // It has said why on stderr, which is ours too.

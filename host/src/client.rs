@@ -6,8 +6,8 @@ use crate::exit::{Exit, Failure};
 use futures::{Stream, StreamExt};
 use potok_http::api;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::io::StreamReader;
@@ -152,6 +152,18 @@ async fn refused(response: Response) -> Failure {
     }
 }
 
+/// The failure that a stream ends with, when `line` says one: its status was sent long before.
+pub fn last_words(line: &str) -> Option<Failure> {
+    #[derive(Deserialize)]
+    struct LastWords {
+        problem: api::Problem,
+    }
+    // A record or a log line begins with another name, so that no value of a user's can be taken for this.
+    let looks_like_it = line.starts_with("{\"problem\":");
+    let said = looks_like_it.then(|| serde_json::from_str::<LastWords>(line).ok())??;
+    Some(failure_of(said.problem))
+}
+
 /// A problem document as a failure: the exit code follows from the status.
 pub fn failure_of(problem: api::Problem) -> Failure {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -192,6 +204,15 @@ mod tests {
         let client = Client::new("http://h/base/").unwrap();
         let request = client.request(Method::GET, &["topics", "a/b ?"]).build().unwrap();
         assert_eq!(request.url().as_str(), "http://h/base/v1/topics/a%2Fb%20%3F");
+    }
+    #[test]
+    fn a_stream_that_ends_with_a_problem_has_failed_and_a_record_has_not() {
+        let problem = r#"{"type":"","title":"","status":500,"code":"damaged","detail":"offset 1 is damaged","remedy":"Read on."}"#;
+        let failure = last_words(&format!("{{\"problem\":{problem}}}")).unwrap();
+        assert_eq!((failure.exit, failure.what.as_str()), (Exit::Failed, "offset 1 is damaged"));
+        let record =
+            format!("{{\"partition\":0,\"offset\":0,\"timestamp\":0,\"value\":{{\"problem\":{problem}}}}}");
+        assert!(last_words(&record).is_none() && last_words("").is_none());
     }
     #[test]
     fn a_problem_becomes_a_sentence_and_an_exit_code() {

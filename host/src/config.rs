@@ -196,7 +196,11 @@ fn refusal(error: &figment::Error) -> Failure {
             let failure = Failure::usage(format!("unknown setting {section}{name}{place}"));
             match nearest(name, known) {
                 Some(guess) => failure.remedy(format!("did you mean {section}{guess}?")),
-                None => failure.remedy(format!("known here are: {}", known.join(", "))),
+                None => {
+                    let settable = known.iter().filter(|known| format!("{section}{known}") != LOG_DIR);
+                    let settable: Vec<_> = settable.copied().collect();
+                    failure.remedy(format!("known here are: {}", settable.join(", ")))
+                }
             }
         }
         // Our own words about a unit: they name the setting.
@@ -205,8 +209,14 @@ fn refusal(error: &figment::Error) -> Failure {
     }
 }
 
+/// The known name that was most likely meant: one that is like `name`, or that begins with words like its words.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let rated = known.iter().map(|known| (strsim::jaro_winkler(name, known), *known));
+    let words = name.split('_').count();
+    let alike = |known: &str| {
+        let beginning = known.match_indices('_').nth(words - 1).map_or(known, |(end, _)| &known[..end]);
+        strsim::jaro_winkler(name, known).max(strsim::jaro_winkler(name, beginning))
+    };
+    let rated = known.iter().map(|known| (alike(known), *known));
     rated.filter(|(alike, _)| *alike >= ALIKE_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
@@ -352,6 +362,10 @@ mod tests {
         assert_eq!(failure.remedy.as_deref(), Some("did you mean log.cache_bytes_max?"));
         let failure = from_file("daat = 'x'\n").unwrap_err();
         assert_eq!(failure.remedy.as_deref(), Some("did you mean data?"));
+        let failure = from_file("[log]\ncash = 1\n").unwrap_err();
+        assert_eq!(failure.remedy.as_deref(), Some("did you mean log.cache_bytes_max?"));
+        let remedy = from_file("[log]\nxyz = 1\n").unwrap_err().remedy.unwrap();
+        assert!(remedy.contains("known here are: queue_bytes_max") && !remedy.contains("dir,"), "{remedy}");
     }
     #[test]
     fn a_wrong_value_is_named_with_its_place() {

@@ -4,7 +4,7 @@
 
 use super::OutputArg;
 use super::values::moment_or_ago;
-use crate::client::Client;
+use crate::client::{Client, last_words};
 use crate::exit::Failure;
 use crate::output::{counted, note};
 use base64::Engine;
@@ -47,7 +47,7 @@ pub(super) struct Consume {
     /// Start at the first record of this moment, such as 2013-01-31T10:00:00Z, or -10m for ten minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Print the key and SEP before each value
+    /// Print the key and SEP before each value; a record without a key, and a value that is none, print null
     #[arg(long, value_name = "SEP")]
     key_separator: Option<String>,
     #[command(flatten)]
@@ -80,11 +80,13 @@ impl Consume {
                 }
             };
             match line {
-                Some(Ok(line)) => printed += u64::from(printer.print(&line)?),
-                Some(Err(failure)) => {
-                    printer.flush()?;
-                    return Err(failure);
-                }
+                Some(line) => match line.and_then(|line| last_words(&line).map_or(Ok(line), Err)) {
+                    Ok(line) => printed += u64::from(printer.print(&line)?),
+                    Err(failure) => {
+                        printer.flush()?;
+                        return Err(failure);
+                    }
+                },
                 None => break,
             }
         }

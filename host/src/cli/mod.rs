@@ -5,6 +5,7 @@
 mod backup;
 mod completions;
 mod consume;
+mod deploy;
 mod group;
 mod module;
 mod plugin;

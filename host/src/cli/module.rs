@@ -86,13 +86,13 @@ impl Push {
     }
 }
 
-/// What to type next.
+/// What to type next; what is in capitals is the user's to name.
 fn deploy_line(name: &ModuleName, module: &api::Module) -> String {
     let topics = |flag: &str, ports: &[api::ModulePort]| {
         ports.iter().map(|port| format!(" --{flag} {}", port.name.to_uppercase())).collect::<String>()
     };
     format!(
-        "potok processor deploy {name} --module {name}{}{}",
+        "potok processor deploy PROCESSOR --module {name}{}{}",
         topics("input", &module.inputs),
         topics("output", &module.outputs)
     )

@@ -1,20 +1,21 @@
-//! `potok processor …`: deploy, look after and read the logs of processors.
+//! `potok processor …`: look after processors and read their logs; `deploy.rs` deploys them.
 
 use super::OutputArg;
-use super::values::{Setting, config_object, grant, grant_text, setting, start_at};
-use crate::client::Client;
+use super::deploy::Deploy;
+use super::values::{grant_text, start_at};
+use crate::client::{Client, last_words};
 use crate::exit::Failure;
-use crate::output::{Format, Output, Page, bytes, thousands, time};
+use crate::output::{Page, bytes, note, thousands, time};
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use potok_http::api;
-use potok_types::{ProcessorName, SystemClock, TopicName};
+use potok_types::{ProcessorName, SystemClock};
 use reqwest::{Method, header};
 
 /// Processors.
 #[derive(Debug, Subcommand)]
 pub(super) enum Processor {
-    /// Deploy a module, or deploy it anew: positions and state are kept
+    /// Deploy a module, or deploy it anew: positions and state are kept, all else is as this deployment says
     #[command(after_help = "Examples:\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --from earliest\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --config min_delay_minutes=60\n  \
@@ -48,55 +49,6 @@ pub(super) enum Processor {
         after_help = "Examples:\n  potok processor logs late --tail 20\n  potok processor logs late -f"
     )]
     Logs(Logs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Deploy {
-    /// The processor's name
-    name: ProcessorName,
-    /// The module, by name or digest
-    #[arg(long, short)]
-    module: String,
-    /// Input topics, in the order of the module's inputs
-    #[arg(long = "input", short, value_name = "TOPIC", required = true, num_args = 1..)]
-    inputs: Vec<TopicName>,
-    /// Output topics, in the order of the module's outputs
-    #[arg(long = "output", value_name = "TOPIC", num_args = 1..)]
-    outputs: Vec<TopicName>,
-    /// A value for the module, as JSON or else as text; may be given several times
-    #[arg(long = "config", short, value_name = "NAME=VALUE", value_parser = setting)]
-    config: Vec<Setting>,
-    /// Something that the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME[:write], database:NAME
-    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
-    grants: Vec<api::Grant>,
-    /// What becomes of a record that can never succeed
-    #[arg(long, value_enum, default_value_t = OnFailure::DeadLetter)]
-    on_failure: OnFailure,
-    /// Where the first deployment begins: earliest, latest, an offset, a moment such as 2013-01-31T10:00:00Z, or -2h
-    #[arg(long, value_name = "PLACE", default_value = "latest", allow_hyphen_values = true)]
-    from: String,
-    /// Most memory of an instance, such as "64 MiB"
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    memory: Option<u64>,
-    /// Longest running time of a call, such as 1s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    deadline: Option<std::time::Duration>,
-    /// Take over state that a module of another state version wrote
-    #[arg(long)]
-    accept_state_version: bool,
-    /// Answer in JSON (--output names topics here)
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum OnFailure {
-    /// To the topic NAME.dead-letter, with headers that say why
-    DeadLetter,
-    /// Count it and go on
-    Skip,
-    /// Stop the task there
-    Stop,
 }
 
 #[derive(Debug, Args)]
@@ -168,48 +120,6 @@ impl One {
     }
 }
 
-impl Deploy {
-    async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut limits = api::Limits::default();
-        if let Some(memory) = self.memory {
-            // The mark at which an instance is replaced keeps its place: three quarters of the limit.
-            (limits.memory_bytes_max, limits.replace_at_bytes) = (memory, memory / 4 * 3);
-        }
-        if let Some(deadline) = self.deadline {
-            limits.deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        }
-        let body = api::DeployProcessor {
-            module: self.module,
-            inputs: self.inputs.iter().map(ToString::to_string).collect(),
-            outputs: self.outputs.iter().map(ToString::to_string).collect(),
-            config: config_object(&self.config),
-            grants: self.grants,
-            on_failure: match self.on_failure {
-                OnFailure::DeadLetter => api::FailurePolicy::DeadLetter,
-                OnFailure::Skip => api::FailurePolicy::Skip,
-                OnFailure::Stop => api::FailurePolicy::Stop,
-            },
-            from: place(&self.from)?,
-            limits,
-            log_lines_per_second: 100,
-            accept_state_version: self.accept_state_version,
-        };
-        let processor: api::Processor =
-            client.send(Method::PUT, &["processors", self.name.as_str()], &body).await?;
-        let output = Output::to_stdout(if self.json { Format::Json } else { Format::Human });
-        output.show(&processor, |processor| {
-            Page::line(format!(
-                "deployed {} with module {} on {} of {}",
-                processor.name,
-                module_of(processor),
-                crate::output::counted(processor.status.tasks.len() as u64, "partition"),
-                processor.inputs.join(", "),
-            ))
-            .and_line(format!("watch it: potok processor describe {}", processor.name))
-        })
-    }
-}
-
 impl Reset {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let body = api::ResetProcessor { to: place(&self.to)?, keep_state: self.keep_state };
@@ -226,18 +136,27 @@ impl Logs {
         let request = request.query(&query).header(header::ACCEPT, api::NDJSON);
         let mut lines = client.lines(client.open(request).await?);
         let output = self.output.open();
+        let mut silent = true;
         loop {
             let line = tokio::select! {
                 line = lines.next() => line,
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };
             match line.transpose()? {
-                None => return Ok(()),
-                Some(line) if line.trim().is_empty() => {}
-                Some(line) if output.is_json() => output.text(&(line + "\n"))?,
-                Some(line) => output.text(&log_line(&line)?)?,
+                None => break,
+                Some(line) if line.trim().is_empty() => continue,
+                Some(line) => match last_words(&line) {
+                    Some(failure) => return Err(failure),
+                    None if output.is_json() => output.text(&(line + "\n"))?,
+                    None => output.text(&log_line(&line)?)?,
+                },
             }
+            silent = false;
         }
+        if silent && !output.is_json() {
+            note(&format!("processor {} has logged nothing that is kept", self.name));
+        }
+        Ok(())
     }
 }
 
@@ -248,12 +167,8 @@ fn log_line(line: &str) -> Result<String, Failure> {
     Ok(format!("{} {:>5} [{} {}] {}\n", time(line.time), line.level, line.partition, line.from, line.message))
 }
 
-fn place(text: &str) -> Result<api::StartAt, Failure> {
+pub(super) fn place(text: &str) -> Result<api::StartAt, Failure> {
     start_at(text, SystemClock::shared().now()).map_err(Failure::usage)
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    crate::config::parse_bytes(text).ok_or_else(|| "write a number and a unit, such as 64MiB".to_owned())
 }
 
 async fn list(client: &Client, output: OutputArg) -> Result<(), Failure> {
@@ -280,7 +195,7 @@ async fn list(client: &Client, output: OutputArg) -> Result<(), Failure> {
     })
 }
 
-fn module_of(processor: &api::Processor) -> String {
+pub(super) fn module_of(processor: &api::Processor) -> String {
     let digest: String = processor.digest.chars().take(12).collect();
     match &processor.module {
         Some(name) => format!("{name} ({digest})"),

@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Page, note};
 use clap::Args;
 use potok_types::SystemClock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +18,8 @@ use tracing_subscriber::EnvFilter;
 
 /// As a shell reports a process that ended by SIGINT.
 const INTERRUPTED: i32 = 130;
+/// File descriptors for all connections that are allowed by default (4,096), and all files of the log (1,024), twice.
+const DESCRIPTORS_WANTED: u64 = 8192;
 
 /// Runs the server.
 #[derive(Debug, Args)]
@@ -52,6 +55,7 @@ impl Serve {
             return Err(crate::app::no_data());
         }
         start_logging(&loaded.settings)?;
+        raise_descriptor_limit();
         for line in loaded.lines() {
             tracing::info!("settings {line}");
         }
@@ -103,6 +107,20 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> SignalKind {
     tokio::select! {
         _ = interrupt.recv() => SignalKind::interrupt(),
         _ = terminate.recv() => SignalKind::terminate(),
+    }
+}
+
+/// Takes as many file descriptors as this user may have: a store that finds none for its next file can write no more, and shells
+/// give out 1,024 unless asked.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, "the limit of file descriptors stays as it is");
+    }
+    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < DESCRIPTORS_WANTED) {
+        tracing::warn!(most, wanted = DESCRIPTORS_WANTED, "few file descriptors: raise `ulimit -n`");
     }
 }
 

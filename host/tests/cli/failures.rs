@@ -1,6 +1,6 @@
 //! Commands that fail: the exit code, the sentence, the remedy.
 
-use crate::server::{Ended, Server, alone};
+use crate::server::{Ended, Server, alone, potok};
 use std::path::Path;
 
 #[track_caller]
@@ -82,6 +82,52 @@ fn a_module_that_is_none_is_refused() {
     // A core module: the eight bytes that begin one.
     std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
     check(&server.run(&["module", "push", "bad", file.to_str().unwrap()]), 4, &["component"]);
+}
+
+#[test]
+fn a_wrong_setting_in_the_environment_is_2_and_named_once() {
+    let with = |name: &str, value: &str| {
+        Ended::of(potok().args(["topic", "list"]).env(name, value).output().unwrap())
+    };
+    let ended = with("POTOK_LOG__CACHE_BYTES_MAX", "256XB");
+    check(&ended, 2, &["setting log.cache_bytes_max=\"256XB\" is not legal", "in environment", "64 MiB"]);
+    assert_eq!(ended.err.matches("setting").count(), 1, "{ended:?}");
+    check(
+        &with("POTOK_LOG__CASH", "1"),
+        2,
+        &["unknown setting log.cash", "did you mean log.cache_bytes_max?"],
+    );
+}
+
+#[test]
+fn what_is_said_is_said_once() {
+    let server = Server::start();
+    for topic in ["in", "out", "busy"] {
+        server.ok(&["topic", "create", topic]);
+    }
+    let refusals = [
+        (vec!["processor", "pause", "none"], "no processor none"),
+        (vec!["processor", "deploy", "p", "--module", "m", "--input", "in"], "no module"),
+        (vec!["topic", "create", "in"], "topic in exists"),
+        (vec!["topic", "create", "x", "--partitions", "0"], "1 to"),
+        (vec!["topic", "alter", "in", "--partitions", "0"], "1 partitions"),
+        (vec!["topic", "create", "x", "--config", "retention.ms=soon"], "retention.ms"),
+        (vec!["consume", "in", "--offset", "7"], "offset 7"),
+        (vec!["consume", "in", "--partition", "7", "--from-beginning"], "partitions 0 to 0"),
+        (vec!["group", "describe", "none"], "none"),
+        (vec!["module", "inspect", "none"], "no module"),
+    ];
+    for (words, fact) in refusals {
+        let ended = server.run(&words);
+        assert!(ended.code >= 2 && ended.err.contains(fact), "{words:?}: {ended:?}");
+        let (fact, remedy) = ended.err.split_once('\n').unwrap();
+        assert!(!remedy.trim().is_empty(), "{words:?} has no remedy: {ended:?}");
+        // three words in a row that stand on both lines are the same thing said twice
+        let words_of = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+        let (fact, remedy) = (words_of(fact), words_of(remedy));
+        let twice = fact.windows(3).find(|three| remedy.windows(3).any(|others| others == *three));
+        assert_eq!(twice, None, "{ended:?}");
+    }
 }
 
 #[test]

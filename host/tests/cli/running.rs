@@ -139,6 +139,49 @@ fn a_server_that_dies_under_a_write_says_what_was_kept() {
 }
 
 #[test]
+fn a_stream_that_ends_with_a_problem_fails_in_the_servers_words() {
+    for format in [&[][..], &["--output", "json"]] {
+        let server = Server::start();
+        server.ok(&["topic", "create", "doomed"]);
+        server.run_with(&["produce", "doomed"], "\"one\"\n");
+        let words = [&["consume", "doomed", "--from-beginning", "--follow"], format].concat();
+        let mut command = server.command(&words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert!(line.contains("one"), "{line}");
+        server.ok(&["topic", "delete", "doomed"]);
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let ended = Ended::of(child.wait_with_output().unwrap());
+        assert_eq!((ended.code, rest.as_str()), (3, ""), "{ended:?}");
+        assert!(ended.err.contains("there is no topic doomed"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_server_takes_all_the_file_descriptors_that_it_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -S -n 256; exec \"$0\" serve --http 127.0.0.1:0 --data \"$1\" --log-level error",
+    ]);
+    command.arg(crate::server::POTOK).arg(folder.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut limits = files.split_whitespace();
+    let (soft, hard) = (limits.next().unwrap(), limits.next().unwrap());
+    assert_eq!(soft, hard);
+}
+
+#[test]
 fn help_is_on_stdout_and_no_words_are_a_usage_error() {
     let help = potok().arg("--help").output().unwrap();
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("Exit codes"));

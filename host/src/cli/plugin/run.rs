@@ -3,8 +3,11 @@
 //! Nothing is simulated: what passes here passes on a server, by the same code.
 
 use crate::exit::{Exit, Failure};
+use crate::output::{counted, time};
 use bytes::Bytes;
-use potok_log::{Acks, Append, KeyRange, Log, MemoryLog, NewTopic, ReadRequest, StateStore, TaskKey, Topic};
+use potok_log::{
+    Acks, Append, KeyRange, Log, MemoryLog, NewTopic, ReadRequest, StateStore, TaskKey, TimerClock, Topic,
+};
 use potok_plugin::{ModuleInfo, Plugins};
 use potok_processor::{
     DEAD_LETTER_SUFFIX, DeploySpec, FailurePolicy, LOGS_TOPIC, LogLine, Processors, StartAt, TaskFailure,
@@ -77,6 +80,8 @@ pub(super) struct Report {
     pub(super) outputs: Vec<(String, Vec<OutputRecord>)>,
     pub(super) refused: Vec<OutputRecord>,
     pub(super) state: Vec<StateEntry>,
+    /// For each task and clock with a timer that is still to come, when the next is due.
+    pub(super) timers: Vec<String>,
     pub(super) logs: Vec<LogLine>,
     /// Tasks that did not come to their end, and why.
     pub(super) unfinished: Vec<String>,
@@ -156,6 +161,7 @@ pub(super) async fn run(plan: Plan, clock: Arc<dyn Clock>) -> Result<Report, Fai
         outputs: outputs(&house, &module, &spec)?,
         refused: read_if_there(&house, &format!("{name}{DEAD_LETTER_SUFFIX}"))?,
         state: state(&house, &module, deployment.number, plan.partitions)?,
+        timers: timers(&house, deployment.number, plan.partitions)?,
         logs: logs
             .iter()
             .filter_map(|record| serde_json::from_slice(record.value.as_deref()?).ok())
@@ -183,10 +189,10 @@ async fn wire(house: &House, module: &ModuleInfo, plan: &Plan) -> Result<DeployS
     if ports.len() != plan.inputs.len() {
         let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
         let what = format!(
-            "the module has {} inputs ({}), {} files were given",
-            ports.len(),
+            "the module has {} ({}), {} given",
+            counted(ports.len() as u64, "input"),
             names.join(", "),
-            plan.inputs.len()
+            counted(plan.inputs.len() as u64, "file")
         );
         return Err(Failure::usage(what).remedy("give one --input FILE for each, in that order"));
     }
@@ -335,6 +341,24 @@ fn state(
         }
     }
     Ok(entries)
+}
+
+/// When the next timer of each task is due.
+fn timers(house: &House, processor: u32, partitions: u32) -> Result<Vec<String>, Failure> {
+    let mut timers = Vec::new();
+    for partition in 0..partitions {
+        let task = TaskKey { processor, partition: PartitionIndex(partition) };
+        for (clock, name) in [(TimerClock::Event, "event time"), (TimerClock::Wall, "the host's clock")] {
+            let next = house
+                .log
+                .timer_next(task, clock)
+                .map_err(|error| Failure::failed(format!("cannot read timers: {error}")))?;
+            timers.extend(next.map(|at| {
+                format!("partition {partition}: the next timer is due at {} by {name}", time(at.0))
+            }));
+        }
+    }
+    Ok(timers)
 }
 
 /// A module's own name as the name to push it under, where it is legal.

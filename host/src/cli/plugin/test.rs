@@ -10,7 +10,7 @@ use crate::output::{Page, counted, note};
 use clap::Args;
 use potok_types::SystemClock;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Runs a module on a file of records, in the server's own runtime, with no server.
@@ -70,7 +70,7 @@ impl Test {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
         let report = runtime.block_on(run(plan, SystemClock::shared()))?;
-        output.show(&as_json(&report), |_| page(&report))?;
+        output.show(&as_json(&report), |_| page(&report, &file))?;
         verdict(&report)
     }
     fn read(&self, file: &PathBuf) -> Result<Vec<InputRecord>, Failure> {
@@ -119,13 +119,14 @@ fn as_json(report: &Report) -> Value {
         "outputs": outputs.collect::<serde_json::Map<_, _>>(),
         "refused": report.refused.iter().map(record).collect::<Value>(),
         "state": report.state.iter().map(entry).collect::<Value>(),
+        "timers": report.timers,
         "logs": report.logs,
         "unfinished": report.unfinished,
         "guest_micros": report.guest_micros,
     })
 }
 
-fn page(report: &Report) -> Page {
+fn page(report: &Report, file: &Path) -> Page {
     let mut page = Page::default();
     for (name, records) in &report.outputs {
         let row = |r: &OutputRecord| {
@@ -181,6 +182,7 @@ fn page(report: &Report) -> Page {
             report.logs.iter().map(line).collect(),
             "nothing was logged",
         );
+    page = report.timers.iter().fold(page, |page, timer| page.and_line(timer));
     let out: usize = report.outputs.iter().map(|(_, records)| records.len()).sum();
     let micros = report.guest_micros.checked_div(report.records_in).unwrap_or(0);
     page = page.and_line(format!(
@@ -191,7 +193,7 @@ fn page(report: &Report) -> Page {
     ));
     match module_name(&report.module) {
         Some(name) if report.unfinished.is_empty() => {
-            page.and_line(format!("when it is right: potok module push {name} FILE.wasm"))
+            page.and_line(format!("when it is right: potok module push {name} {}", file.display()))
         }
         _ => page,
     }
