@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the example modules: guest-examples/NAME -> ~/.cache/potok/guests/NAME.wasm
+# Builds the example modules and those of the tests: guest-examples/NAME, tests/guests/NAME -> ~/.cache/potok/guests/NAME.wasm
 #
 #   tools/build-guests.sh [NAME]...        also bench-NAME, for bench/guests/NAME
 #
@@ -16,11 +16,11 @@ locked=(${CI:+--locked})
 say() { echo "build-guests: $*" >&2; }
 
 # Every folder whose crate is a module.
-modules() { grep -l '"cdylib"' guest-examples/*/Cargo.toml | xargs -n1 dirname | xargs -n1 basename; }
+modules() { grep -l '"cdylib"' {guest-examples,tests/guests}/*/Cargo.toml | xargs -n1 dirname | xargs -n1 basename; }
 
 mapfile -t names < <(if [ $# -gt 0 ]; then printf '%s\n' "$@"; else modules; fi)
 for name in "${names[@]}"; do
-  [ -f "guest-examples/$name/Cargo.toml" ] || [ -f "bench/guests/${name#bench-}/Cargo.toml" ] || { say "there is no module $name; there are: $(modules | xargs)"; exit 1; }
+  [ -f "guest-examples/$name/Cargo.toml" ] || [ -f "tests/guests/$name/Cargo.toml" ] || [ -f "bench/guests/${name#bench-}/Cargo.toml" ] || { say "there is no module $name; there are: $(modules | xargs)"; exit 1; }
 done
 toolchain=$(tools/setup-rust-wasm.sh | tail -1)
 cd guest-examples

@@ -4,6 +4,7 @@
 
 pub mod five;
 pub mod guests;
+pub mod server;
 
 #[cfg(test)]
 mod house_rules;

@@ -1,6 +1,9 @@
 //! Every end-to-end test, one module a subject: one binary, so that RocksDB and Wasmtime are linked once.
 //! A new subject is a new file beside this one and a line here.
 
+mod bad_input;
 mod crash;
 mod documents;
 mod five_languages;
+mod neighbours;
+mod references;

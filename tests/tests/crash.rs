@@ -1,29 +1,23 @@
-//! The real process, killed at any moment while it is written to and while its processors work. After each start: every acknowledged
-//! record is there, where it was acknowledged, once and in order; no request is half there; and what the processors put out is what
-//! their input says, exactly once. `POTOK_CRASH_KILLS=300 make crash` is the long run; a failure names the seed that repeats it.
+//! The real process, killed at any moment while it is written to, while its processors work and while modules are uploaded. After each
+//! start: every acknowledged record is there, where it was acknowledged, once and in order; no request is half there; what the
+//! processors put out is what their input says, exactly once; and every module is whole or not there.
+//! `POTOK_CRASH_KILLS=300 make crash` is the long run; a failure names the seed that repeats it.
 
-use potok_tests::guests::cache_folder;
+mod uploads;
+
+use potok_tests::guests::built_guest;
+use potok_tests::server::Server;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
+use uploads::Uploads;
 
 const KILLS_DEFAULT: u64 = 6;
 const PARTITIONS: u32 = 4;
 /// Records of one request: one key, so one batch, so all of it or nothing.
 const REQUEST_RECORDS: u64 = 20;
-/// Looks at a condition this often, and gives up after so many times (60 s).
-const POLL: Duration = Duration::from_millis(20);
-const POLLS_MAX: u32 = 3_000;
-
-fn binary() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let binary = own.parent().unwrap().parent().unwrap().join("potok");
-    assert!(binary.is_file(), "{} is not built", binary.display());
-    binary
-}
-
 /// Numbers from a seed (xorshift), so that a failing run can be repeated.
 struct Chance(u64);
 
@@ -33,121 +27,6 @@ impl Chance {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
-    }
-}
-
-struct Server {
-    process: Child,
-    base: String,
-    http: reqwest::Client,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    async fn start(data: &Path) -> Server {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(binary())
-            .args(["serve", "--http", &format!("127.0.0.1:{port}"), "--data"])
-            .arg(data)
-            .env_remove("POTOK_CRASH_KILLS")
-            .env_remove("POTOK_CRASH_SEED")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut server =
-            Server { process, base: format!("http://127.0.0.1:{port}"), http: reqwest::Client::new() };
-        for _ in 0..POLLS_MAX {
-            if let Ok(answer) = server.http.get(format!("{}/ready", server.base)).send().await
-                && answer.status().is_success()
-            {
-                return server;
-            }
-            assert!(server.process.try_wait().unwrap().is_none(), "the server ended while it started");
-            tokio::time::sleep(POLL).await;
-        }
-        panic!("the server is not ready");
-    }
-
-    /// SIGKILL: nothing of the process runs after this.
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    async fn send(&self, request: reqwest::RequestBuilder) -> Value {
-        let answer = request.send().await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "{status}: {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    async fn topic(&self, name: &str) {
-        let topic = json!({"name": name, "partitions": PARTITIONS});
-        self.send(self.http.post(format!("{}/v1/topics", self.base)).json(&topic)).await;
-    }
-
-    async fn deploy(&self, name: &str, module: &str, output: &str, config: Value) {
-        let path = cache_folder().join("guests").join(format!("{module}.wasm"));
-        let component =
-            std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; `make guests`", path.display()));
-        let put = self.http.put(format!("{}/v1/modules/{module}", self.base));
-        self.send(put.header("content-type", "application/wasm").body(component)).await;
-        let spec = json!({"module": module, "inputs": ["flights"], "outputs": [output], "config": config, "from": "earliest"});
-        self.send(self.http.put(format!("{}/v1/processors/{name}", self.base)).json(&spec)).await;
-    }
-
-    /// Everything in a partition: offsets must rise by one from 0.
-    async fn partition(&self, topic: &str, partition: u32) -> Vec<Value> {
-        let mut all = Vec::new();
-        loop {
-            let query = format!("partition={partition}&offset={}&limit=10000", all.len());
-            let page =
-                self.send(self.http.get(format!("{}/v1/topics/{topic}/records?{query}", self.base))).await;
-            let Value::Array(records) = page["records"].clone() else { panic!("no records in {page}") };
-            if records.is_empty() {
-                return all;
-            }
-            for record in records {
-                assert_eq!(record["offset"], json!(all.len()), "{topic}-{partition} has a gap");
-                all.push(record);
-            }
-        }
-    }
-
-    async fn topic_whole(&self, topic: &str) -> Vec<Value> {
-        let mut all = Vec::new();
-        for partition in 0..PARTITIONS {
-            all.extend(self.partition(topic, partition).await);
-        }
-        all
-    }
-
-    /// Waits until a processor has read everything.
-    async fn drained(&self, processor: &str) {
-        for _ in 0..POLLS_MAX {
-            let status = self.send(self.http.get(format!("{}/v1/processors/{processor}", self.base))).await;
-            let group =
-                self.http.get(format!("{}/v1/groups/processor.{processor}", self.base)).send().await.unwrap();
-            let group: Value = serde_json::from_str(&group.text().await.unwrap()).unwrap();
-            let positions = group["positions"].as_array().cloned().unwrap_or_default();
-            let read = positions.iter().filter(|p| p["lag"] == json!(0)).count();
-            if read == PARTITIONS as usize {
-                return;
-            }
-            assert!(status.get("name").is_some(), "{status}");
-            tokio::time::sleep(POLL).await;
-        }
-        let status =
-            self.send(self.http.get(format!("{}/v1/processors/{processor}/status", self.base))).await;
-        panic!("{processor} does not come to the end: {status:#}");
     }
 }
 
@@ -240,10 +119,10 @@ fn counted<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeMap<String, u64>
 
 async fn check_processors(server: &Server) {
     for processor in ["by-origin", "carrier-stats"] {
-        server.drained(processor).await;
+        server.drained(processor, PARTITIONS).await;
     }
-    let input = server.topic_whole("flights").await;
-    let rekeyed = server.topic_whole("flights-by-origin").await;
+    let input = server.topic_whole("flights", PARTITIONS).await;
+    let rekeyed = server.topic_whole("flights-by-origin", PARTITIONS).await;
     let (sent, got) =
         (counted(input.iter().map(|r| &r["value"])), counted(rekeyed.iter().map(|r| &r["value"])));
     assert_eq!(
@@ -257,7 +136,7 @@ async fn check_processors(server: &Server) {
         *expected.entry(record["key"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     let newest: BTreeMap<String, u64> = server
-        .topic_whole("carrier-stats")
+        .topic_whole("carrier-stats", PARTITIONS)
         .await
         .iter()
         .map(|r| (r["key"].as_str().unwrap().to_owned(), r["value"]["flights"].as_u64().unwrap()))
@@ -268,10 +147,13 @@ async fn check_processors(server: &Server) {
 async fn set_up(data: &Path) {
     let server = Server::start(data).await;
     for topic in ["numbers", "flights", "flights-by-origin", "carrier-stats"] {
-        server.topic(topic).await;
+        server.topic(topic, PARTITIONS).await;
     }
-    server.deploy("by-origin", "rekey", "flights-by-origin", json!({"column": 13, "columns": 19})).await;
-    server.deploy("carrier-stats", "carrier-stats", "carrier-stats", json!({})).await;
+    let config = json!({"config": {"column": 13, "columns": 19}});
+    server.deploy("by-origin", "rekey", "flights", "flights-by-origin", config).await;
+    server.deploy("carrier-stats", "carrier-stats", "flights", "carrier-stats", json!({})).await;
+    // one of the modules that come and go stays compiled: its uploads are answered at once, the other's are killed in the middle
+    server.send(server.push("pinned", built_guest(uploads::MODULES[0]))).await;
     server.kill();
 }
 
@@ -282,6 +164,7 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
     let flights = flights();
     set_up(folder.path()).await;
     let mut producers: Vec<Told> = (0..4).map(|_| Told::default()).collect();
+    let mut uploads = Uploads::default();
     for kill in 0..kills {
         let server = Server::start(folder.path()).await;
         let working: Vec<_> = std::mem::take(&mut producers)
@@ -295,6 +178,7 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
             server.http.clone(),
             flights[from..from + 2_000].to_vec(),
         ));
+        let uploading = tokio::spawn(uploads.run(server.base.clone(), server.http.clone()));
         // how long the load lasts, not a wait for anything
         tokio::time::sleep(Duration::from_millis(5 + chance.below(400))).await;
         server.kill();
@@ -302,8 +186,10 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
             producers.push(told.await.unwrap());
         }
         playing.await.unwrap();
+        uploads = uploading.await.unwrap();
         let server = Server::start(folder.path()).await;
         check_numbers(&server, &producers).await;
+        uploads.check(&server).await;
         if kill.is_multiple_of(3) || kill + 1 == kills {
             check_processors(&server).await;
         }
@@ -313,6 +199,7 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
         producers.iter().any(|told| told.requests.iter().any(|(_, placed)| placed.is_some())),
         "nothing was written"
     );
+    assert!(uploads.answered > 0, "nothing was uploaded");
 }
 
 #[test]
