@@ -15,6 +15,9 @@ cargo bench --profile release --workspace --bench compare
 echo "== start, memory, partitions, upload"
 "$bench" start --potok "$CARGO_TARGET_DIR/release/potok" --module "$guests/bench-upper.wasm"
 
+echo "== HTTP"
+"$bench" http
+
 RECORDS=${RECORDS:-5000000}
 stateless= count=
 if [ "${PEER:-kafka}" != none ]; then

@@ -1,6 +1,7 @@
 //! Comparisons: Potok against its peers and its limits, as ratios of one run. `bench/RESULTS.md` keeps the figures.
 //! Nothing here is a test: a slow machine makes a small figure, not a failure.
 
+mod http;
 mod processor;
 mod start;
 mod stats;
@@ -19,6 +20,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Produce and consume over HTTP, from RocksDB and from memory.
+    Http(http::Options),
     /// Records through a processor, log to log, in this process.
     Processor(processor::Options),
     /// Start to first answer, idle memory, many partitions, upload to first record: of the real binary.
@@ -28,6 +31,7 @@ enum What {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
+        What::Http(options) => http::run(options).await,
         What::Processor(options) => processor::run(options).await,
         What::Start(options) => start::run(options).await,
     }
