@@ -75,8 +75,14 @@ impl House {
         };
         let plugins = Plugins::open(potok_plugin::Settings::default(), &folder.path().join("modules"))?;
         let processors = Processors::open(Default::default(), log.clone(), plugins.clone(), clock.clone())?;
-        let components =
-            Components { log: log.clone(), plugins, processors, clock: clock.clone(), checkpoint: None };
+        let components = Components {
+            log: log.clone(),
+            plugins,
+            processors,
+            clock: clock.clone(),
+            checkpoint: None,
+            numbers: Vec::new(),
+        };
         let server =
             Server::bind(Settings { listen: "127.0.0.1:0".parse()?, ..Settings::default() }, components)?;
         let base = format!("http://{}/v1/topics", server.local_addr());

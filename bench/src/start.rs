@@ -47,7 +47,7 @@ impl Bench {
         let address = format!("127.0.0.1:{port}");
         let started = self.clock.monotonic();
         let process = Command::new(potok)
-            .args(["serve", "--http", &address, "--data"])
+            .args(["serve", "--http", &address, "--kafka", "127.0.0.1:0", "--data"])
             .arg(data)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -32,7 +32,9 @@ impl Host {
                 .remedy("build it first: cargo build --release -p potok"));
         }
         let mut command = Command::new(program);
-        command.args(["serve", "--log-level", "warn", "--http", http, "--data"]).arg(data);
+        command
+            .args(["serve", "--log-level", "warn", "--http", http, "--kafka", "127.0.0.1:0", "--data"])
+            .arg(data);
         // A process group of its own: Ctrl-C reaches us alone, and we stop the host in order.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).kill_on_drop(true);
         let mut child =

@@ -47,6 +47,10 @@ pub struct Settings {
     pub processor: potok_processor::Settings,
     /// The HTTP server.
     pub http: potok_http::Settings,
+    /// The Kafka server.
+    pub kafka: potok_kafka::Settings,
+    /// Consumer groups and transactions.
+    pub groups: potok_coordinator::Settings,
 }
 
 /// Form of the process's own log lines on stderr.
@@ -71,6 +75,8 @@ impl Default for Settings {
             plugin: potok_plugin::Settings::default(),
             processor: potok_processor::Settings::default(),
             http: potok_http::Settings::default(),
+            kafka: potok_kafka::Settings::default(),
+            groups: potok_coordinator::Settings::default(),
         }
     }
 }
@@ -89,13 +95,16 @@ pub struct Flags {
     pub log_level: Option<String>,
     /// `--http`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpFlags>,
+    pub http: Option<DoorFlags>,
+    /// `--kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<DoorFlags>,
 }
 
-/// What flags set of the HTTP server.
+/// What flags set of a server.
 #[derive(Clone, Debug, Serialize)]
-pub struct HttpFlags {
-    /// `--http`.
+pub struct DoorFlags {
+    /// `--http`, `--kafka`.
     pub listen: String,
 }
 

@@ -79,7 +79,18 @@ impl Server {
     /// Starts it with settings of the environment: (`POTOK_HTTP__TAILS_MAX`, `1`).
     pub async fn start_with(data: &Path, settings: &[(&str, &str)]) -> Server {
         let mut command = potok();
-        command.args(["serve", "--http", "127.0.0.1:0", "--log-level", "error", "--data"]).arg(data);
+        command
+            .args([
+                "serve",
+                "--http",
+                "127.0.0.1:0",
+                "--kafka",
+                "127.0.0.1:0",
+                "--log-level",
+                "error",
+                "--data",
+            ])
+            .arg(data);
         command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());

@@ -4,7 +4,7 @@
 
 use super::OutputArg;
 use crate::app::App;
-use crate::config::{self, Flags, HttpFlags, LogFormat, Settings};
+use crate::config::{self, DoorFlags, Flags, LogFormat, Settings};
 use crate::exit::{Exit, Failure};
 use crate::output::{Page, note};
 use clap::Args;
@@ -25,16 +25,19 @@ const DESCRIPTORS_WANTED: u64 = 8192;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     potok serve --data ./potok-data\n  \
-    potok serve --data /var/lib/potok --http 0.0.0.0:8080\n  \
+    potok serve --data /var/lib/potok --http 0.0.0.0:8080 --kafka 0.0.0.0:9092\n  \
     POTOK_LOG__CACHE_BYTES_MAX=256MiB potok serve --data ./potok-data\n\n\
     Ctrl-C or SIGTERM stops it in order; a second one at once.")]
 pub(super) struct Serve {
     /// The folder with all that is kept; it is made when it is not there
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Address to listen on; anybody who reaches it may do anything [default: 127.0.0.1:8080]
+    /// Address for HTTP; anybody who reaches it may do anything [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
+    /// Address for Kafka's clients; anybody who reaches it may do anything [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "ADDRESS")]
+    kafka: Option<SocketAddr>,
     /// How much it says of itself: error, warn, info, debug, trace, or filters such as info,potok_log=debug
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -44,10 +47,12 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, config_file: Option<PathBuf>) -> Result<(), Failure> {
+        let door = |listen: SocketAddr| DoorFlags { listen: listen.to_string() };
         let flags = Flags {
             data: self.data,
             log_level: self.log_level,
-            http: self.http.map(|listen| HttpFlags { listen: listen.to_string() }),
+            http: self.http.map(door),
+            kafka: self.kafka.map(door),
             ..Flags::default()
         };
         let loaded = config::load(config_file.as_deref(), flags)?;
@@ -70,17 +75,25 @@ async fn serve(settings: Settings, output: OutputArg) -> Result<(), Failure> {
     let data = settings.data.clone().unwrap_or_default();
     let app = App::open(settings, SystemClock::shared()).await?;
     let server = format!("http://{}", app.address());
-    let started = serde_json::json!({ "server": server, "data": data, "pid": std::process::id() });
+    let kafka = app.kafka_address();
+    let started =
+        serde_json::json!({ "server": server, "kafka": kafka, "data": data, "pid": std::process::id() });
     output.open().show(&started, |_| {
         let elsewhere =
             if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
-        Page::line(format!("potok listens on {server}, its data is in {}", data.display()))
+        let listens = Page::line(format!("potok listens on {server}, its data is in {}", data.display()));
+        let listens = match kafka {
+            Some(kafka) => listens.and_line(format!("kafka's clients reach it at {kafka}")),
+            None => listens,
+        };
+        listens
             .and_line(format!("try: potok topic create hello --partitions 1{elsewhere}"))
             .and_line(format!("     echo world | potok produce hello{elsewhere}"))
             .and_line(format!("     potok consume hello --from-beginning{elsewhere}"))
     })?;
-    if !app.address().ip().is_loopback() {
-        tracing::warn!(address = %app.address(), "anybody who reaches this address may do anything: there is no log-in yet");
+    for address in [Some(app.address()), kafka].into_iter().flatten().filter(|door| !door.ip().is_loopback())
+    {
+        tracing::warn!(%address, "anybody who reaches this address may do anything: there is no log-in yet");
     }
     app.run(stop).await
 }

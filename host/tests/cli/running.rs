@@ -29,12 +29,15 @@ fn a_server_stops_in_order_and_starts_again_with_all_it_had() {
 fn a_folder_in_use_and_an_address_in_use_are_named_with_the_remedy() {
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
-    let ended = alone(&["serve", "--data", data, "--http", "127.0.0.1:0"], server.folder.path());
+    let ended = alone(
+        &["serve", "--data", data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0"],
+        server.folder.path(),
+    );
     assert_eq!(ended.code, 4, "{ended:?}");
     assert!(ended.err.contains("in use") && ended.err.contains("--data"), "{ended:?}");
     let other = tempfile::tempdir().unwrap();
     let address = server.address.trim_start_matches("http://");
-    let ended = alone(&["serve", "--data", "d", "--http", address], other.path());
+    let ended = alone(&["serve", "--data", "d", "--http", address, "--kafka", "127.0.0.1:0"], other.path());
     assert_eq!(ended.code, 4, "{ended:?}");
     assert!(ended.err.contains(address) && ended.err.contains("--http"), "{ended:?}");
 }
@@ -44,8 +47,18 @@ fn a_folder_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("log")).unwrap();
     std::fs::write(folder.path().join("log/FORMAT"), "potok log format 99\n").unwrap();
-    let ended =
-        alone(&["serve", "--data", folder.path().to_str().unwrap(), "--http", "127.0.0.1:0"], folder.path());
+    let ended = alone(
+        &[
+            "serve",
+            "--data",
+            folder.path().to_str().unwrap(),
+            "--http",
+            "127.0.0.1:0",
+            "--kafka",
+            "127.0.0.1:0",
+        ],
+        folder.path(),
+    );
     assert_eq!(ended.code, 4, "{ended:?}");
     assert!(ended.err.contains("newer"), "{ended:?}");
 }
@@ -166,7 +179,7 @@ fn a_server_takes_all_the_file_descriptors_that_it_may_have() {
     let mut command = std::process::Command::new("sh");
     command.args([
         "-c",
-        "ulimit -S -n 256; exec \"$0\" serve --http 127.0.0.1:0 --data \"$1\" --log-level error",
+        "ulimit -S -n 256; exec \"$0\" serve --http 127.0.0.1:0 --kafka 127.0.0.1:0 --data \"$1\" --log-level error",
     ]);
     command.arg(crate::server::POTOK).arg(folder.path()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();

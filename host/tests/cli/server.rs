@@ -37,7 +37,18 @@ impl Server {
     }
     pub(crate) fn start_over(folder: tempfile::TempDir) -> Server {
         let mut command = potok();
-        command.args(["serve", "--http", "127.0.0.1:0", "--output", "json", "--log-level", "warn", "--data"]);
+        command.args([
+            "serve",
+            "--http",
+            "127.0.0.1:0",
+            "--kafka",
+            "127.0.0.1:0",
+            "--output",
+            "json",
+            "--log-level",
+            "warn",
+            "--data",
+        ]);
         let mut child = command.arg(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
         let address = address(&mut child);
         Server { child, address, folder }

@@ -8,7 +8,17 @@ use std::path::Path;
 #[track_caller]
 fn check(data: &Path, code: i32, words: &[&str]) {
     let data = data.to_str().unwrap();
-    let (found, out, err) = run(&["serve", "--http", "127.0.0.1:0", "--log-level", "error", "--data", data]);
+    let (found, out, err) = run(&[
+        "serve",
+        "--http",
+        "127.0.0.1:0",
+        "--kafka",
+        "127.0.0.1:0",
+        "--log-level",
+        "error",
+        "--data",
+        data,
+    ]);
     assert_eq!((found, out.as_str()), (Some(code), ""), "{err}");
     for word in words.iter().chain(&[data]) {
         assert!(err.contains(word), "{word:?} is not in {err:?}");

@@ -10,6 +10,7 @@ use potok_log::{Log, Topic};
 use potok_plugin::Plugins;
 use potok_processor::Processors;
 use potok_types::{Clock, PartitionIndex, Timestamp, TopicName, TopicPartition};
+use prometheus_client::registry::Registry;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) processors: Processors,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) checkpoint: Option<Arc<dyn Checkpoint>>,
+    pub(crate) numbers: Vec<Arc<Registry>>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) rates: Rates,
@@ -47,7 +49,7 @@ impl Deref for App {
 
 impl App {
     pub(crate) fn new(settings: Settings, components: Components) -> App {
-        let Components { log, plugins, processors, clock, checkpoint } = components;
+        let Components { log, plugins, processors, clock, checkpoint, numbers } = components;
         App(Arc::new(Shared {
             limits: Limits::new(&settings),
             metrics: Metrics::default(),
@@ -62,6 +64,7 @@ impl App {
             processors,
             clock,
             checkpoint,
+            numbers,
         }))
     }
     /// The topic of this name.

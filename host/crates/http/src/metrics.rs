@@ -118,7 +118,9 @@ impl Metrics {
 pub(crate) fn text(app: &App) -> Result<String, Refusal> {
     let wrong = |error: Error| Refusal::Panic(format!("metrics cannot be written: {error}"));
     let mut text = String::new();
-    prometheus_client::encoding::text::encode_registry(&mut text, &app.metrics.registry).map_err(wrong)?;
+    for numbers in app.numbers.iter().map(AsRef::as_ref).chain([&app.metrics.registry]) {
+        prometheus_client::encoding::text::encode_registry(&mut text, numbers).map_err(wrong)?;
+    }
     let mut asked = Registry::default();
     asked.register_collector(Box::new(Asked(app.clone())));
     prometheus_client::encoding::text::encode(&mut text, &asked).map_err(wrong)?;
@@ -167,7 +169,7 @@ fn float(value: u64) -> f64 {
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Result<(), Error> {
-    family(encoder, name, help, MetricType::Gauge, [(Vec::new(), value)])
+    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }
 
 /// What the kernel says of this process; nothing where it says nothing.

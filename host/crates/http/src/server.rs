@@ -17,6 +17,7 @@ use potok_log::Log;
 use potok_plugin::Plugins;
 use potok_processor::Processors;
 use potok_types::Clock;
+use prometheus_client::registry::Registry;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +58,8 @@ pub struct Components {
     pub clock: Arc<dyn Clock>,
     /// Makes backups; none where the log cannot.
     pub checkpoint: Option<Arc<dyn Checkpoint>>,
+    /// What other rooms count, for `/metrics`.
+    pub numbers: Vec<Arc<Registry>>,
 }
 
 /// Why the server does not listen.

@@ -21,7 +21,7 @@ if [ ! -e "$venv/whole" ]; then
     touch "$venv/whole"
 fi
 
-"$potok" serve --data "$work/data" --http 127.0.0.1:0 --output json >"$work/started" 2>"$work/log" &
+"$potok" serve --data "$work/data" --http 127.0.0.1:0 --kafka 127.0.0.1:0 --output json >"$work/started" 2>"$work/log" &
 server=$!
 for _ in $(seq 100); do
     url=$(sed -n 's/.*"server": *"\([^"]*\)".*/\1/p' "$work/started" | head -1)

@@ -7,6 +7,7 @@ use crate::metrics::Metrics;
 use crate::room::Room;
 use crate::settings::Settings;
 use kafka_protocol::messages::BrokerId;
+use potok_coordinator::Coordinator;
 use potok_log::Log;
 use potok_types::Clock;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(crate) const NODE: BrokerId = BrokerId(0);
 pub(crate) struct Broker {
     /// The records.
     pub(crate) log: Arc<dyn Log>,
+    /// Groups and transactions.
+    pub(crate) coordinator: Coordinator,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// The settings.

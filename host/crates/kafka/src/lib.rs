@@ -9,6 +9,7 @@ mod api;
 mod broker;
 mod budget;
 mod call;
+mod cluster;
 mod connection;
 mod error;
 mod frame;
@@ -20,5 +21,6 @@ mod settings;
 mod shape;
 mod wire;
 
+pub use cluster::cluster_id;
 pub use server::{BindError, Components, Server};
 pub use settings::Settings;

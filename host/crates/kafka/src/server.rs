@@ -9,6 +9,7 @@ use crate::connection;
 use crate::metrics::Metrics;
 use crate::room::Room;
 use crate::settings::Settings;
+use potok_coordinator::Coordinator;
 use potok_log::Log;
 use potok_types::Clock;
 use prometheus_client::registry::Registry;
@@ -34,6 +35,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct Components {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// Groups and transactions.
+    pub coordinator: Coordinator,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What clients tell this cluster from others by; it stays the same across starts.
@@ -80,6 +83,7 @@ impl Server {
         let mut registry = Registry::default();
         let broker = Broker {
             log: components.log,
+            coordinator: components.coordinator,
             clock: components.clock,
             metrics: Metrics::new(&mut registry),
             room: Room::new(settings.requests_bytes_max),

@@ -52,6 +52,7 @@ impl Host {
             processors: processors.clone(),
             clock,
             checkpoint: None,
+            numbers: Vec::new(),
         };
         let server = Server::bind(settings, components).unwrap();
         let address = server.local_addr();
@@ -114,6 +115,7 @@ pub(crate) fn components(host: &Host) -> Components {
         processors: host.processors.clone(),
         clock: SystemClock::shared(),
         checkpoint: None,
+        numbers: Vec::new(),
     }
 }
 
