@@ -3,6 +3,7 @@
 # node writes in $PEER_RUN, which is the same unless set. KAFKA_PORT: the port instead of a free one; KAFKA_EXTRA: more of its settings.
 #   peer.sh setup            jars from Maven Central, classes compiled; does nothing twice
 #   peer.sh start            a fresh node on a free port of 127.0.0.1; prints host:port
+#   peer.sh resume           the node that was stopped by a signal, on its data and port
 #   peer.sh streams ARGS…    StreamsPeer against the node that `start` started
 #   peer.sh stop             stops that node, by its process id
 set -euo pipefail
@@ -25,14 +26,17 @@ setup() {
     echo "$wanted" >"$PEER/lib/.complete"
   }
   mkdir -p "$PEER/classes"
-  [ "$PEER/classes/StreamsPeer.class" -nt "$here/StreamsPeer.java" ] || javac -cp "$PEER/lib/*" -d "$PEER/classes" "$here/StreamsPeer.java"
+  local source
+  for source in "$here"/*.java; do
+    [ "$PEER/classes/$(basename "$source" .java).class" -nt "$source" ] || javac -cp "$PEER/lib/*" -d "$PEER/classes" "$source"
+  done
 }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 start() {
   [ ! -e "$RUN/pid" ] || stop
-  rm -rf "$RUN/data"
+  rm -rf "$RUN/data" "$RUN/server.log"
   local port controller
   port=${KAFKA_PORT:-$(free_port)}; controller=$(free_port)
   cat >"$RUN/server.properties" <<P
@@ -52,12 +56,18 @@ P
   local quiet="-Dlog4j2.level=ERROR" id
   id=$(java $quiet -cp "$PEER/lib/*" kafka.tools.StorageTool random-uuid 2>/dev/null)
   java $quiet -cp "$PEER/lib/*" kafka.tools.StorageTool format -t "$id" -c "$RUN/server.properties" >/dev/null 2>&1
+  echo "127.0.0.1:$port" >"$RUN/address"
+  run
+}
+
+run() {
+  local quiet="-Dlog4j2.level=ERROR" port
+  port=$(sed 's/.*://' "$RUN/address")
   # the options that Kafka's own start script gives
   setsid nohup java -Xmx1g -Xms1g -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
     -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true $quiet -cp "$PEER/lib/*" kafka.Kafka "$RUN/server.properties" \
-    >"$RUN/server.log" 2>&1 </dev/null &
+    >>"$RUN/server.log" 2>&1 </dev/null &
   echo $! >"$RUN/pid"
-  echo "127.0.0.1:$port" >"$RUN/address"
   for _ in $(seq 300); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { cat "$RUN/address"; return; }
     sleep 0.1
@@ -77,7 +87,8 @@ stop() {
 case "${1:-}" in
   setup) setup ;;
   start) setup; start ;;
+  resume) run ;;
   streams) shift; java -Xmx2g -Dlog4j2.level=ERROR -cp "$PEER/classes:$PEER/lib/*" StreamsPeer "$(cat "$RUN/address")" "$@" ;;
   stop) stop ;;
-  *) sed -n '2,8p' "$0"; exit 2 ;;
+  *) sed -n '2,9p' "$0"; exit 2 ;;
 esac

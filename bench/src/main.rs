@@ -2,6 +2,7 @@
 //! Nothing here is a test: a slow machine makes a small figure, not a failure.
 
 mod http;
+mod kafka;
 mod processor;
 mod start;
 mod stats;
@@ -22,6 +23,9 @@ struct Arguments {
 enum What {
     /// Produce and consume over HTTP, from RocksDB and from memory.
     Http(http::Options),
+    /// A raw client of Kafka's protocol, against a broker that is up.
+    #[command(subcommand)]
+    Kafka(kafka::What),
     /// Records through a processor, log to log, in this process.
     Processor(processor::Options),
     /// Start to first answer, idle memory, many partitions, upload to first record: of the real binary.
@@ -32,6 +36,7 @@ enum What {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Http(options) => http::run(options).await,
+        What::Kafka(what) => kafka::run(what),
         What::Processor(options) => processor::run(options).await,
         What::Start(options) => start::run(options).await,
     }

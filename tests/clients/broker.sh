@@ -1,6 +1,7 @@
 # Sourced: one broker for clients, on a free port of 127.0.0.1. BROKER_KIND is potok (the release binary) or kafka (a real one, to
 # compare with). What it writes lies in a temporary folder; only what was started here is stopped.
 #   broker_start [SETTING…]      sets BROKER; a setting is auto_create=false or port=9092
+#   broker_halt, broker_resume   the same broker stops, and goes on with its data
 #   broker_stop
 
 broker_folder= broker_pid=
@@ -29,23 +30,38 @@ share.coordinator.state.topic.min.isr=1" "$repository/bench/kafka/peer.sh" start
 }
 
 broker_start_potok() {
-  POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__PARTITIONS_DEFAULT=3 \
-    "$CARGO_TARGET_DIR/release/potok" serve --data "$broker_folder/data" --http 127.0.0.1:0 --kafka "$BROKER" >"$broker_folder/server.log" 2>&1 &
+  export POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__PARTITIONS_DEFAULT=3
+  broker_resume_potok
+}
+
+broker_resume_potok() {
+  "$CARGO_TARGET_DIR/release/potok" serve --data "$broker_folder/data" --http 127.0.0.1:0 --kafka "$BROKER" >>"$broker_folder/server.log" 2>&1 &
   broker_pid=$!
   for _ in $(seq 100); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    (exec 3<>"/dev/tcp/127.0.0.1/${BROKER##*:}") 2>/dev/null && return
     kill -0 "$broker_pid" 2>/dev/null || return 1
     sleep 0.1
   done
   return 1
 }
 
-broker_stop() {
-  [ -n "$broker_pid" ] || return 0
+broker_resume_kafka() {
+  PEER_RUN=$broker_folder "$repository/bench/kafka/peer.sh" resume >/dev/null
+  broker_pid=$(cat "$broker_folder/pid")
+}
+
+broker_resume() { "broker_resume_${BROKER_KIND:-potok}"; }
+
+broker_halt() {
   kill "$broker_pid" 2>/dev/null || true
   for _ in $(seq 200); do kill -0 "$broker_pid" 2>/dev/null || break; sleep 0.1; done
   kill -9 "$broker_pid" 2>/dev/null || true
   wait "$broker_pid" 2>/dev/null || true
+}
+
+broker_stop() {
+  [ -n "$broker_pid" ] || return 0
+  broker_halt
   rm -rf "$broker_folder"
   broker_pid=
 }
