@@ -66,6 +66,9 @@ pub enum TransactionRefusal {
     /// Nobody has used this transactional id.
     #[error("there is no transactional id {0:?}")]
     Unknown(String),
+    /// The pattern of names is no regular expression.
+    #[error("the pattern is no regular expression")]
+    InvalidRegex,
     /// By the transaction's rules.
     #[error(transparent)]
     Transaction(#[from] TransactionError),

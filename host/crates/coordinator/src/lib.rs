@@ -20,7 +20,7 @@ pub use answers::{
     ClassicDescription, CommitRequest, ConsumerDescription, Description, FetchedOffset, GroupMember,
     GroupSummary, NewOffset, OffsetRefusal, TransactionDescription, TxnCommitRequest,
 };
-pub use coordinator::{Components, Coordinator};
+pub use coordinator::{Components, Coordinator, OfProcessor};
 pub use error::{GroupRefusal, TransactionRefusal};
 pub use settings::Settings;
 pub use transaction::WriteGuard;

@@ -91,7 +91,7 @@ impl Topics for TopicView {
 }
 
 /// The pattern, so that it means whole names. It is compiled by itself first: `a)|(b` must not become legal by what is put around it.
-fn compile(pattern: &str) -> Option<Regex> {
+pub(crate) fn compile(pattern: &str) -> Option<Regex> {
     let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_COMPILED_MAX).build().ok();
     build(pattern)?;
     build(&format!(r"\A(?:{pattern})\z"))

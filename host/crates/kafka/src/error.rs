@@ -4,6 +4,9 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use kafka_protocol::ResponseError as Code;
+use potok_coordinator::{
+    ConsumerError, GroupError, GroupRefusal, OffsetRefusal, TransactionError, TransactionRefusal,
+};
 use potok_log::{
     AlterTopicError, AppendError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     StoreError,
@@ -127,5 +130,97 @@ pub(crate) fn of_batch(error: &BatchError) -> Code {
         BatchError::Magic(_) | BatchError::Counts(_) | BatchError::Record { .. } | BatchError::Codec(_) => {
             Code::InvalidRecord
         }
+    }
+}
+
+/// The code of a failure of the store behind a group or a transaction: clients look for the coordinator again, and try again.
+fn of_coordinator_store(error: &StoreError) -> Code {
+    match error {
+        StoreError::Io(_)
+        | StoreError::WritesRefused(_)
+        | StoreError::DiskFull { .. }
+        | StoreError::Closed => Code::CoordinatorNotAvailable,
+        StoreError::Corrupt { .. } => Code::UnknownServerError,
+    }
+}
+
+/// The code of a request to a group that was refused.
+pub(crate) fn of_group(refusal: &GroupRefusal) -> Code {
+    match refusal {
+        GroupRefusal::IllegalName => Code::InvalidGroupId,
+        GroupRefusal::OfProcessor(_) => Code::GroupAuthorizationFailed,
+        GroupRefusal::Unknown(_) => Code::GroupIdNotFound,
+        GroupRefusal::OtherProtocol { .. } => Code::InconsistentGroupProtocol,
+        GroupRefusal::TooMany(_) => Code::GroupMaxSizeReached,
+        GroupRefusal::MemberTooLarge { .. } => Code::InvalidRequest,
+        GroupRefusal::Classic(error) => of_classic(error),
+        GroupRefusal::Consumer(error) => of_consumer(error),
+        GroupRefusal::Unstable(_) => Code::UnstableOffsetCommit,
+        GroupRefusal::Store(error) => of_coordinator_store(error),
+        GroupRefusal::Stopping => Code::CoordinatorNotAvailable,
+    }
+}
+
+/// The code of the classic protocol's refusals.
+pub(crate) fn of_classic(error: &GroupError) -> Code {
+    match error {
+        GroupError::UnknownMember => Code::UnknownMemberId,
+        GroupError::MemberIdRequired(_) => Code::MemberIdRequired,
+        GroupError::IllegalGeneration => Code::IllegalGeneration,
+        GroupError::RebalanceInProgress => Code::RebalanceInProgress,
+        GroupError::InconsistentProtocol => Code::InconsistentGroupProtocol,
+        GroupError::InvalidSessionTimeout => Code::InvalidSessionTimeout,
+        GroupError::FencedInstance => Code::FencedInstanceId,
+        GroupError::Full => Code::GroupMaxSizeReached,
+        GroupError::NotEmpty => Code::NonEmptyGroup,
+    }
+}
+
+/// The code of KIP-848's refusals.
+fn of_consumer(error: &ConsumerError) -> Code {
+    match error {
+        ConsumerError::UnknownMember => Code::UnknownMemberId,
+        ConsumerError::FencedEpoch => Code::FencedMemberEpoch,
+        ConsumerError::StaleEpoch => Code::StaleMemberEpoch,
+        ConsumerError::UnreleasedInstance => Code::UnreleasedInstanceId,
+        ConsumerError::FencedInstance => Code::FencedInstanceId,
+        ConsumerError::UnsupportedAssignor => Code::UnsupportedAssignor,
+        ConsumerError::Full => Code::GroupMaxSizeReached,
+        ConsumerError::Invalid(_) => Code::InvalidRequest,
+        ConsumerError::InvalidRegex => Code::InvalidRegularExpression,
+        ConsumerError::NotEmpty => Code::NonEmptyGroup,
+    }
+}
+
+/// The code of one offset that was not committed.
+pub(crate) fn of_offset(refusal: &OffsetRefusal) -> Code {
+    match refusal {
+        OffsetRefusal::UnknownPartition => Code::UnknownTopicOrPartition,
+        OffsetRefusal::MetadataTooLong => Code::OffsetMetadataTooLarge,
+    }
+}
+
+/// The code of a request about a transaction that was refused.
+pub(crate) fn of_transaction(refusal: &TransactionRefusal) -> Code {
+    match refusal {
+        TransactionRefusal::IllegalName => Code::InvalidRequest,
+        TransactionRefusal::TooMany(_) => Code::PolicyViolation,
+        TransactionRefusal::TooLarge(_) => Code::TransactionAbortable,
+        TransactionRefusal::Unknown(_) => Code::TransactionalIdNotFound,
+        TransactionRefusal::InvalidRegex => Code::InvalidRegularExpression,
+        TransactionRefusal::Transaction(error) => of_transaction_rule(*error),
+        TransactionRefusal::Group(refusal) => of_group(refusal),
+        TransactionRefusal::Store(error) => of_coordinator_store(error),
+    }
+}
+
+/// The code of a transaction's own rules.
+pub(crate) fn of_transaction_rule(error: TransactionError) -> Code {
+    match error {
+        TransactionError::InvalidMapping => Code::InvalidProducerIdMapping,
+        TransactionError::Fenced => Code::ProducerFenced,
+        TransactionError::InvalidState => Code::InvalidTxnState,
+        TransactionError::InvalidTimeout => Code::InvalidTransactionTimeout,
+        TransactionError::UnknownPartition => Code::TransactionAbortable,
     }
 }

@@ -40,7 +40,7 @@ type Reply<T> = oneshot::Sender<Result<T, GroupRefusal>>;
 
 /// One group, with those who wait for it.
 #[derive(Debug)]
-struct Cell {
+pub(crate) struct Cell {
     name: String,
     /// None for a group that only commits offsets, or that is not there at all.
     kind: Option<Kind>,

@@ -17,9 +17,13 @@
 
 mod api_versions;
 mod fetch;
+mod group;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 pub(crate) mod topics;
+mod transaction;
 
 pub(crate) use fetch::Sessions;
 
@@ -67,8 +71,46 @@ pub(crate) async fn start(
 async fn answer(call: &Call) -> Result<Answer, Fault> {
     match call.header.key {
         ApiKey::Fetch => fetch::handle(call, call.decode()?).await,
+        ApiKey::ListOffsets => call.encode(list_offsets::handle(call, call.decode()?).await),
+        ApiKey::OffsetForLeaderEpoch => call.encode(offset_for_leader_epoch::handle(call, call.decode()?)),
         ApiKey::Metadata => call.encode(metadata::handle(call, call.decode()?).await),
+        ApiKey::OffsetCommit => call.encode(group::offset_commit::handle(call, call.decode()?).await),
+        ApiKey::OffsetFetch => call.encode(group::offset_fetch::handle(call, call.decode()?).await),
+        ApiKey::FindCoordinator => call.encode(group::find_coordinator::handle(call, call.decode()?)),
+        ApiKey::JoinGroup => call.encode(group::join_group::handle(call, call.decode()?).await),
+        ApiKey::Heartbeat => call.encode(group::heartbeat::handle(call, call.decode()?).await),
+        ApiKey::LeaveGroup => call.encode(group::leave_group::handle(call, call.decode()?).await),
+        ApiKey::SyncGroup => call.encode(group::sync_group::handle(call, call.decode()?).await),
+        ApiKey::DescribeGroups => call.encode(group::describe_groups::handle(call, call.decode()?).await),
+        ApiKey::ListGroups => call.encode(group::list_groups::handle(call, call.decode()?).await),
         ApiKey::ApiVersions => call.encode(api_versions::handle(call, &call.decode()?)),
+        ApiKey::InitProducerId => {
+            call.encode(transaction::init_producer_id::handle(call, call.decode()?).await)
+        }
+        ApiKey::AddPartitionsToTxn => {
+            call.encode(transaction::add_partitions_to_txn::handle(call, call.decode()?).await)
+        }
+        ApiKey::AddOffsetsToTxn => {
+            call.encode(transaction::add_offsets_to_txn::handle(call, call.decode()?).await)
+        }
+        ApiKey::EndTxn => call.encode(transaction::end_txn::handle(call, call.decode()?).await),
+        ApiKey::TxnOffsetCommit => {
+            call.encode(transaction::txn_offset_commit::handle(call, call.decode()?).await)
+        }
+        ApiKey::DeleteGroups => call.encode(group::delete_groups::handle(call, call.decode()?).await),
+        ApiKey::OffsetDelete => call.encode(group::offset_delete::handle(call, call.decode()?).await),
+        ApiKey::DescribeTransactions => {
+            call.encode(transaction::describe_transactions::handle(call, call.decode()?).await)
+        }
+        ApiKey::ListTransactions => {
+            call.encode(transaction::list_transactions::handle(call, call.decode()?).await)
+        }
+        ApiKey::ConsumerGroupHeartbeat => {
+            call.encode(group::consumer_group_heartbeat::handle(call, call.decode()?).await)
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            call.encode(group::consumer_group_describe::handle(call, call.decode()?).await)
+        }
         other => Err(Fault::UnknownApi(other as i16)),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn handle(call: &Call, request: LeaveGroupRequest) -> LeaveGrou
         vec![LeaveRequest { member_id: request.member_id.to_string(), instance_id: None }]
     };
     let code = |result: &Result<(), GroupError>| {
-        result.as_ref().map_or_else(|refusal| error::of_group_error(refusal).code(), |()| 0)
+        result.as_ref().map_or_else(|refusal| error::of_classic(refusal).code(), |()| 0)
     };
     let response = LeaveGroupResponse::default();
     match call.broker.coordinator.leave(&request.group_id, &who).await {

@@ -12,6 +12,7 @@ pub(crate) mod list_groups;
 pub(crate) mod offset_commit;
 pub(crate) mod offset_delete;
 pub(crate) mod offset_fetch;
+pub(in crate::api) mod offsets;
 pub(crate) mod sync_group;
 
 use crate::broker::Broker;
@@ -30,16 +31,16 @@ fn authorized_operations(asked: bool) -> i32 {
 }
 
 /// A partition by its wire names; none when there is no such.
-pub(super) fn partition(broker: &Broker, topic: &str, index: i32) -> Option<TopicPartition> {
+pub(in crate::api) fn partition(broker: &Broker, topic: &str, index: i32) -> Option<TopicPartition> {
     let topic = super::topics::named(broker, topic).ok()?;
     topic.partition(PartitionIndex(u32::try_from(index).ok()?))
 }
 /// A text that may be missing.
-pub(super) fn text(text: Option<&StrBytes>) -> Option<String> {
+pub(in crate::api) fn text(text: Option<&StrBytes>) -> Option<String> {
     text.map(ToString::to_string)
 }
 /// Milliseconds; negative ones are none.
-pub(super) fn millis(ms: i32) -> Option<Duration> {
+pub(in crate::api) fn millis(ms: i32) -> Option<Duration> {
     u64::try_from(ms).ok().map(Duration::from_millis)
 }
 /// Where a client is, as Kafka shows it.

@@ -102,9 +102,7 @@ fn position(index: i32, found: Option<&FetchedOffset>) -> OffsetFetchResponsePar
         .with_committed_leader_epoch(-1)
         .with_metadata(Some(StrBytes::default()));
     match found {
-        Some(FetchedOffset { pending: true, .. }) => {
-            empty.with_error_code(Code::UnstableOffsetCommit.code())
-        }
+        Some(FetchedOffset { pending: true, .. }) => empty.with_error_code(Code::UnstableOffsetCommit.code()),
         Some(FetchedOffset { committed: Some(committed), .. }) => empty
             .with_committed_offset(committed.offset.to_wire())
             .with_committed_leader_epoch(committed.leader_epoch.map_or(-1, |epoch| epoch.0))
