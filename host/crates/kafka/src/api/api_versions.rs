@@ -7,9 +7,15 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::header::Header;
 use kafka_protocol::ResponseError as Code;
-use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::StrBytes;
 
+/// Features of the cluster with their level: groups by KIP-848, transactions by KIP-890. Without the latter clients may not use
+/// Produce 12, EndTxn 5 and TxnOffsetCommit 5.
+pub(crate) const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
+/// First version that tells of features.
+const FEATURES_FROM: i16 = 3;
 /// Longest name and version of a client's software (KIP-511).
 const SOFTWARE_LEN_MAX: usize = 255;
 
@@ -18,7 +24,27 @@ pub(crate) fn handle(call: &Call, request: &ApiVersionsRequest) -> ApiVersionsRe
     if call.version() >= 3 && !software.iter().all(|text| is_software(text)) {
         return ApiVersionsResponse::default().with_error_code(Code::InvalidRequest.code());
     }
+    if call.version() < FEATURES_FROM {
+        return response();
+    }
+    // a range from 0 is not known before version 4 (KAFKA-17011)
+    let min = if call.version() < 4 { 1 } else { 0 };
+    let name = |feature: &(&'static str, i16)| StrBytes::from_static_str(feature.0);
+    let supported = |feature: &_| {
+        let (name, max) = (name(feature), feature.1);
+        SupportedFeatureKey::default().with_name(name).with_min_version(min).with_max_version(max)
+    };
+    let finalized = |feature: &_| {
+        let (name, level) = (name(feature), feature.1);
+        FinalizedFeatureKey::default()
+            .with_name(name)
+            .with_min_version_level(level)
+            .with_max_version_level(level)
+    };
     response()
+        .with_supported_features(FEATURES.iter().map(supported).collect())
+        .with_finalized_features(FEATURES.iter().map(finalized).collect())
+        .with_finalized_features_epoch(0)
 }
 
 /// The answer to a version that is not served: for ApiVersions the list; for others there is none, as in Kafka.

@@ -4,7 +4,8 @@ use crate::broker::Broker;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
 use potok_log::{CreateTopicError, NewTopic, Topic};
-use potok_types::TopicName;
+use potok_types::{PartitionIndex, TopicName, TopicPartition};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -36,5 +37,21 @@ pub(crate) async fn named_or_created(broker: &Broker, name: &str) -> Result<Arc<
         // another request was quicker
         Err(CreateTopicError::Exists(_)) => broker.log.topic(&name).ok_or(Code::UnknownTopicOrPartition),
         Err(error) => Err(error::of_create_topic(&error)),
+    }
+}
+
+/// The partition of this index as it came.
+pub(crate) fn partition(topic: &Topic, index: i32) -> Result<TopicPartition, Code> {
+    let index = u32::try_from(index).map_err(|_| Code::UnknownTopicOrPartition)?;
+    topic.partition(PartitionIndex(index)).ok_or(Code::UnknownTopicOrPartition)
+}
+
+/// Whether a client's idea of who leads is this one's; -1 is none (KIP-320).
+pub(crate) fn check_epoch(broker: &Broker, known: i32) -> Result<(), Code> {
+    match known.cmp(&broker.log.leader_epoch().0) {
+        _ if known < 0 => Ok(()),
+        Ordering::Less => Err(Code::FencedLeaderEpoch),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(Code::UnknownLeaderEpoch),
     }
 }

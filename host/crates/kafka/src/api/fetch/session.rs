@@ -12,7 +12,7 @@ use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 use parking_lot::Mutex;
 use potok_log::Topic;
-use potok_types::{Offset, PartitionIndex, TopicPartition};
+use potok_types::{Offset, TopicPartition};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ struct Slot {
 
 /// One client's partitions.
 #[derive(Debug)]
-struct Session {
+pub(super) struct Session {
     id: i32,
     /// The epoch that the next request must have.
     epoch: i32,
@@ -280,7 +280,5 @@ fn find(broker: &Broker, by_id: bool, id: Uuid, name: &str) -> Result<Arc<Topic>
 }
 
 fn place(topic: &Result<Arc<Topic>, Code>, partition: i32) -> Result<TopicPartition, Code> {
-    let topic = topic.as_ref().map_err(Clone::clone)?;
-    let index = u32::try_from(partition).map_err(|_| Code::UnknownTopicOrPartition)?;
-    topic.partition(PartitionIndex(index)).ok_or(Code::UnknownTopicOrPartition)
+    topics::partition(topic.as_ref().map_err(|code| *code)?, partition)
 }

@@ -4,6 +4,7 @@
 //! framing; the log does keys, sizes and sequences.
 
 mod check;
+mod transaction;
 mod wire;
 
 use crate::answer::Answer;
@@ -15,7 +16,6 @@ use bytes::BytesMut;
 use futures::FutureExt;
 use kafka_protocol::ResponseError as Code;
 use potok_log::{Acks, Append, AppendError, Appended, Topic};
-use potok_types::{PartitionIndex, TopicPartition};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -36,13 +36,15 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
         (true, -1) => Ok(Acks::Synced),
         (true, _) => Err(Code::InvalidRequiredAcks),
     };
-    let (appends, places) = match acks {
+    let mut placed = match acks {
         Ok(_) => check_all(&broker, header.version, &mut request).await,
         Err(code) => {
             refuse_all(&mut request.topics, code);
             (Vec::new(), Vec::new())
         }
     };
+    let leave = transaction::leave(&broker, header.version, &mut request, &mut placed).await;
+    let (appends, places) = placed;
     let acks = acks.unwrap_or(Acks::Written);
     let log = Arc::clone(&broker.log);
     let mut appending = async move { log.append(appends, acks).await }.boxed();
@@ -57,6 +59,7 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
             }
             Poll::Pending => Some(appending.await),
         };
+        drop(leave);
         settle(&mut request.topics, &places, results);
         answer(&header, &request)
     }
@@ -67,19 +70,20 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
 type Place = (usize, usize);
 
 /// Checks every partition's batch; those that are sound become appends.
-async fn check_all(broker: &Broker, version: i16, request: &mut Request) -> (Vec<Append>, Vec<Place>) {
+async fn check_all(broker: &Broker, version: i16, request: &mut Request) -> transaction::Placed {
     let (mut appends, mut places) = (Vec::new(), Vec::new());
     for (t, data) in request.topics.iter_mut().enumerate() {
         let topic = find(broker, data);
         for (p, partition) in data.partitions.iter_mut().enumerate() {
             let records = std::mem::take(&mut partition.records);
             let found = topic.as_ref().map_err(|code| *code);
-            let checked = match found.and_then(|topic| Ok((topic, place(topic, partition.index)?))) {
-                Ok((topic, to)) => {
-                    check::batch(version, topic, records).await.map(|batch| Append { to, batch })
-                }
-                Err(code) => Err(PartitionAnswer::refused(code, None)),
-            };
+            let checked =
+                match found.and_then(|topic| Ok((topic, topics::partition(topic, partition.index)?))) {
+                    Ok((topic, to)) => {
+                        check::batch(version, topic, records).await.map(|batch| Append { to, batch })
+                    }
+                    Err(code) => Err(PartitionAnswer::refused(code, None)),
+                };
             match checked {
                 Ok(append) => {
                     appends.push(append);
@@ -98,11 +102,6 @@ fn find(broker: &Broker, data: &TopicData) -> Result<Arc<Topic>, Code> {
         None => topics::named(broker, &data.name)?,
     };
     if topic.name.is_internal() { Err(Code::InvalidTopicException) } else { Ok(topic) }
-}
-
-fn place(topic: &Topic, index: i32) -> Result<TopicPartition, Code> {
-    let index = u32::try_from(index).map_err(|_| Code::UnknownTopicOrPartition)?;
-    topic.partition(PartitionIndex(index)).ok_or(Code::UnknownTopicOrPartition)
 }
 
 fn refuse_all(topics: &mut [TopicData], code: Code) {
