@@ -10,7 +10,7 @@
 #     connections  500 of them, each with a partition of its own
 #     partitions   10,000 of them
 #     idle         memory and CPU when nothing happens
-# BROKERS="kafka potok"   which, in this order     MIB=512   what a raw run moves     REPORT=FILE   figures go there too
+# BROKERS="kafka potok"   which, in this order     MIB=512   what a raw run moves     REPORT=FILE   figures go there too     BUILT=1   the programs are built
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -168,15 +168,15 @@ ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$broker_pid/stat"; 
 sections=("$@")
 [ $# -gt 0 ] || sections=(raw disk synced java consume latency connections partitions idle)
 bench/kafka/peer.sh setup
-cargo build --release -p potok -p potok-bench
-trap broker_stop EXIT
+[ -n "${BUILT:-}" ] || cargo build --release -p potok -p potok-bench
+# whatever there is, even when a section fails
+trap 'broker_stop; bench/kafka/ratios.py "$report"' EXIT
 for section in "${sections[@]}"; do
   for BROKER_KIND in ${BROKERS:-kafka potok}; do
     export BROKER_KIND
     echo "== $section: $BROKER_KIND" >&2
     broker_start
-    "section_$section" || { echo "bench: $section failed on $BROKER_KIND" >&2; tail -20 "$broker_folder"/server.log >&2; }
+    "section_$section"
     broker_stop
   done
 done
-bench/kafka/ratios.py "$report"

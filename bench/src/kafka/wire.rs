@@ -110,7 +110,6 @@ pub(super) fn fetch(topic: &str, positions: &[Position]) -> Vec<u8> {
 /// The first error of a Produce answer, 0 when there is none.
 pub(super) fn produce_error(mut answer: &[u8]) -> Result<i16> {
     let from = &mut answer;
-    from.try_get_i32()?;
     for _ in 0..from.try_get_i32()? {
         skip_string(from)?;
         for _ in 0..from.try_get_i32()? {
@@ -128,7 +127,7 @@ pub(super) fn produce_error(mut answer: &[u8]) -> Result<i16> {
 /// The error of a CreateTopics answer for one topic.
 pub(super) fn create_topic_error(mut answer: &[u8]) -> Result<i16> {
     let from = &mut answer;
-    skip(from, 12)?;
+    skip(from, 8)?;
     skip_string(from)?;
     Ok(from.try_get_i16()?)
 }
@@ -136,7 +135,7 @@ pub(super) fn create_topic_error(mut answer: &[u8]) -> Result<i16> {
 /// What a Fetch answer brought: records and their bytes. Each position moves behind them.
 pub(super) fn fetched(mut answer: &[u8], positions: &mut [Position]) -> Result<(u64, u64)> {
     let from = &mut answer;
-    skip(from, 8)?;
+    skip(from, 4)?;
     ensure!(from.try_get_i16()? == 0, "the fetch was refused");
     skip(from, 4)?;
     let (mut records, mut len) = (0, 0);
