@@ -23,8 +23,10 @@ async fn hostile(server: &Server) {
         server.topic(&output, 1).await;
         let records: Vec<u64> = (0..5_000).collect();
         server.send(server.produce(&input, "acks=1", &json!(records))).await;
-        let spec =
-            json!({"config": {"misdeed": misdeed}, "on_failure": "skip", "limits": {"deadline_ms": 100}});
+        // one that sends has memory enough to break the limit of what a call returns
+        let memory = if *misdeed == "send" { 256 << 20 } else { 64 << 20 };
+        let limits = json!({"deadline_ms": 100, "memory_bytes_max": memory});
+        let spec = json!({"config": {"misdeed": misdeed}, "on_failure": "skip", "limits": limits});
         server.deploy(misdeed, "hostile", &input, &output, spec).await;
     }
 }

@@ -3,7 +3,7 @@
 
 use potok_tests::server::run;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn page(name: &str) -> String {
@@ -27,29 +27,68 @@ fn check(documented: &BTreeSet<String>, there: &BTreeSet<String>) {
     );
 }
 
-/// Names of all settings, from their defaults; what has no default is added by hand.
-fn settings() -> BTreeSet<String> {
+/// All settings and their defaults.
+fn settings() -> BTreeMap<String, Value> {
     let defaults = serde_json::to_value(potok_host::config::Settings::default()).unwrap();
-    let mut names = BTreeSet::new();
-    for (name, value) in defaults.as_object().unwrap() {
+    let mut names = BTreeMap::new();
+    for (name, value) in defaults.as_object().unwrap().clone() {
         match value {
-            Value::Object(section) => names.extend(section.keys().map(|key| format!("{name}.{key}"))),
-            _ => {
-                names.insert(name.clone());
+            Value::Object(section) => {
+                names.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            value => {
+                names.insert(name, value);
             }
         }
     }
     // follows from `data`, and setting it is refused
-    assert!(names.remove("log.dir"));
+    assert!(names.remove("log.dir").is_some());
+    // never shown, not even its default
+    assert!(names.insert("processor.secrets".to_owned(), Value::Null).is_none());
     names
 }
 
+/// What a cell says of a default `like` this: `64 MiB`, `10080: 7 days`, `none; serve needs one`.
+fn said(cell: &str, like: &Value) -> Value {
+    let none = cell.starts_with("none");
+    match like {
+        Value::Bool(_) => serde_json::from_str(cell).unwrap_or_default(),
+        Value::Number(_) => number(cell.split(':').next().unwrap_or_default()).into(),
+        Value::Array(_) if none => Value::Array(Vec::new()),
+        Value::Null if none => Value::Null,
+        _ => cell.into(),
+    }
+}
+
+/// Bytes or milliseconds, as the setting counts them.
+fn number(text: &str) -> u64 {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let unit = match unit {
+        "" | "ms" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "s" => 1_000,
+        "min" => 60_000,
+        "day" | "days" => 86_400_000,
+        _ => panic!("{text} has a unit that is not known"),
+    };
+    number.parse::<u64>().unwrap_or_else(|_| panic!("{text} is no number")) * unit
+}
+
 #[test]
-fn every_setting_is_documented() {
+fn every_setting_is_documented_with_its_default() {
     let text = page("settings.md");
     let rows = text.lines().map(cells).filter(|cells| cells.len() == 3 && cells[0] != "setting");
-    let documented = rows.map(|cells| cells[0].clone()).filter(|name| !name.starts_with('-')).collect();
-    check(&documented, &settings());
+    let rows: BTreeMap<_, _> = rows
+        .map(|cells| (cells[0].clone(), cells[1].clone()))
+        .filter(|(name, _)| !name.starts_with('-'))
+        .collect();
+    let settings = settings();
+    check(&rows.keys().cloned().collect(), &settings.keys().cloned().collect());
+    // this one follows from the data folder
+    for (name, default) in settings.iter().filter(|(name, _)| *name != "http.backup_dir") {
+        assert_eq!(said(&rows[name], default), *default, "{name}: {}", rows[name]);
+    }
 }
 
 /// `potok` and the words of each of its commands, from what `--help` lists.
@@ -74,7 +113,9 @@ fn commands(words: &[&str], found: &mut BTreeSet<String>) {
 /// What of a text is an option: `--name`.
 fn options(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned).collect()
+    let named =
+        |word: &&str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic));
+    words.filter(named).map(str::to_owned).collect()
 }
 
 #[test]

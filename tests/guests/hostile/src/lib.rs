@@ -9,7 +9,7 @@ use std::hint::black_box;
 /// Lines that are written for each record: far over any rate.
 const LINES: u32 = 1_000_000;
 /// Bytes that are sent for each record, a piece at a time: over the limit of one call's output.
-const SENT_PIECES: usize = 64;
+const SENT_PIECES: usize = 24;
 const PIECE_LEN: usize = 1 << 20;
 
 #[derive(Deserialize)]
