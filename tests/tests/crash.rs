@@ -1,8 +1,10 @@
-//! The real process, killed at any moment while it is written to, while its processors work and while modules are uploaded. After each
-//! start: every acknowledged record is there, where it was acknowledged, once and in order; no request is half there; what the
-//! processors put out is what their input says, exactly once; and every module is whole or not there.
+//! The real process, killed at any moment while it is written to, while its processors work or trap and while modules are uploaded.
+//! After each start: every acknowledged record is there, where it was acknowledged, once and in order; no request is half there; what
+//! the processors put out is what their input says, exactly once; every record that traps is a dead letter, exactly once; and every
+//! module is whole or not there.
 //! `POTOK_CRASH_KILLS=300 make crash` is the long run; a failure names the seed that repeats it.
 
+mod traps;
 mod uploads;
 
 use potok_tests::guests::built_guest;
@@ -152,6 +154,7 @@ async fn set_up(data: &Path) {
     let config = json!({"config": {"column": 13, "columns": 19}});
     server.deploy("by-origin", "rekey", "flights", "flights-by-origin", config).await;
     server.deploy("carrier-stats", "carrier-stats", "flights", "carrier-stats", json!({})).await;
+    traps::set_up(&server).await;
     // one of the modules that come and go stays compiled: its uploads are answered at once, the other's are killed in the middle
     server.send(server.push("pinned", built_guest(uploads::MODULES[0]))).await;
     server.kill();
@@ -178,6 +181,7 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
             server.http.clone(),
             flights[from..from + 2_000].to_vec(),
         ));
+        let laying = tokio::spawn(traps::lay(server.base.clone(), server.http.clone(), kill));
         let uploading = tokio::spawn(uploads.run(server.base.clone(), server.http.clone()));
         // how long the load lasts, not a wait for anything
         tokio::time::sleep(Duration::from_millis(5 + chance.below(400))).await;
@@ -186,12 +190,14 @@ async fn crash_again_and_again(kills: u64, seed: u64) {
             producers.push(told.await.unwrap());
         }
         playing.await.unwrap();
+        laying.await.unwrap();
         uploads = uploading.await.unwrap();
         let server = Server::start(folder.path()).await;
         check_numbers(&server, &producers).await;
         uploads.check(&server).await;
         if kill.is_multiple_of(3) || kill + 1 == kills {
             check_processors(&server).await;
+            traps::check(&server).await;
         }
         server.kill();
     }
