@@ -103,6 +103,11 @@ pub(crate) const UNIT_CALLS_MAX: u32 = 16;
 /// Bytes of outputs and state of a unit at which no further call joins it: large enough that a commit's fixed cost
 /// disappears, small enough that eight tasks together fit into the log's queue.
 pub(crate) const UNIT_BYTES_MAX: usize = 4 << 20;
+/// While there is a backlog a unit gathers so many calls, or bytes, or so much time, before it is committed: what is written
+/// for a unit rather than for a record (positions, keys that many of its records change) is then written less often.
+pub(crate) const UNIT_CALLS_RIPE: u32 = 8;
+pub(crate) const UNIT_BYTES_RIPE: usize = 1 << 20;
+pub(crate) const UNIT_RIPE_AFTER: Duration = Duration::from_millis(5);
 /// Log lines that wait for a unit; beyond it lines are counted as dropped.
 pub(crate) const LINES_WAITING_MAX: usize = 1_000;
 /// Bytes of one log line; longer ones are cut.

@@ -219,7 +219,9 @@ impl Task {
         if self.unit.is_full() {
             self.land().await?;
         }
-        self.launch().await?;
+        if self.unit.is_ripe(self.ctx.clock.monotonic()) {
+            self.launch().await?;
+        }
         self.ensure_guest().await?;
         if let Some(due) = self.due_timers().await? {
             return self.call_timers(&due).await;

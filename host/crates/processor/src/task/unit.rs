@@ -1,8 +1,9 @@
 //! What calls have brought for the unit that is being built, beside outputs and state.
 
 use crate::board::Tally;
-use crate::settings::{UNIT_BYTES_MAX, UNIT_CALLS_MAX};
+use crate::settings::{UNIT_BYTES_MAX, UNIT_BYTES_RIPE, UNIT_CALLS_MAX, UNIT_CALLS_RIPE, UNIT_RIPE_AFTER};
 use potok_log::TimerChange;
+use std::time::Duration;
 
 /// The unit being built.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct UnitBuilder {
     calls: u32,
     bytes: usize,
     touched: bool,
+    /// When it was first seen with something in it, by the monotonic clock.
+    seen: Option<Duration>,
 }
 
 impl UnitBuilder {
@@ -25,6 +28,7 @@ impl UnitBuilder {
             calls: 0,
             bytes: 0,
             touched: false,
+            seen: None,
         }
     }
     /// A call joined, bringing so many bytes.
@@ -39,6 +43,16 @@ impl UnitBuilder {
     }
     pub(crate) fn is_touched(&self) -> bool {
         self.touched
+    }
+    /// It is worth a commit though more can be had at once: one that holds several calls writes each changed key once.
+    pub(crate) fn is_ripe(&mut self, now: Duration) -> bool {
+        if !self.touched {
+            return false;
+        }
+        let seen = *self.seen.get_or_insert(now);
+        self.calls >= UNIT_CALLS_RIPE
+            || self.bytes >= UNIT_BYTES_RIPE
+            || now.saturating_sub(seen) >= UNIT_RIPE_AFTER
     }
     /// No further call should join.
     pub(crate) fn is_full(&self) -> bool {
