@@ -63,7 +63,8 @@ impl App {
         let kafka = if settings.kafka.enabled {
             let cluster_id = potok_kafka::cluster_id(&*log).await.map_err(|error| unusable(&error))?;
             let (log, coordinator, clock) = (Arc::clone(&shared), coordinator.clone(), Arc::clone(&clock));
-            let components = potok_kafka::Components { log, coordinator, clock, cluster_id };
+            let folder = data.join(LOG_FOLDER);
+            let components = potok_kafka::Components { log, coordinator, clock, folder, cluster_id };
             Some(potok_kafka::Server::bind(settings.kafka, components).map_err(|error| no_kafka(&error))?)
         } else {
             None
@@ -165,6 +166,7 @@ fn no_kafka(error: &potok_kafka::BindError) -> Failure {
         potok_kafka::BindError::Listen { .. } => failure.remedy(
             "choose another address with --kafka, or port 0 for any that is free; POTOK_KAFKA__ENABLED=false does without",
         ),
+        potok_kafka::BindError::Store(_) => failure,
         potok_kafka::BindError::Advertised(_) => failure.remedy("write it as host:port, such as broker.example.org:9092"),
     }
 }

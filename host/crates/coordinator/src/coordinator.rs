@@ -90,6 +90,11 @@ impl Coordinator {
         Ok(Coordinator { inner: Arc::new(inner) })
     }
 
+    /// The numbers it was opened with.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
     /// Ends what is over and forgets what nobody needs, until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);

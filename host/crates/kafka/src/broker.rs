@@ -1,6 +1,6 @@
 //! What every handler has at hand: the rooms' doors, the settings, the bounds, the metrics.
 
-use crate::api::Sessions;
+use crate::api::{BrokerConfigs, Sessions};
 use crate::budget::Budget;
 use crate::call::Client;
 use crate::metrics::Metrics;
@@ -10,6 +10,7 @@ use kafka_protocol::messages::BrokerId;
 use potok_coordinator::Coordinator;
 use potok_log::Log;
 use potok_types::Clock;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,10 @@ pub(crate) struct Broker {
     pub(crate) coordinator: Coordinator,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Configs of the broker that clients have set.
+    pub(crate) configs: BrokerConfigs,
+    /// Where the log lies.
+    pub(crate) folder: PathBuf,
     /// The settings.
     pub(crate) settings: Settings,
     /// What this room counts.

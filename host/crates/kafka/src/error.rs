@@ -4,12 +4,13 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use kafka_protocol::ResponseError as Code;
+use kafka_protocol::protocol::StrBytes;
 use potok_coordinator::{
     ConsumerError, GroupError, GroupRefusal, OffsetRefusal, TransactionError, TransactionRefusal,
 };
 use potok_log::{
-    AlterTopicError, AppendError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
-    StoreError,
+    AlterTopicError, AppendError, ConfigError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
+    ReadError, StoreError,
 };
 use potok_types::BatchError;
 
@@ -47,6 +48,55 @@ pub(crate) enum Fault {
     /// Our own mistake: the answer does not encode.
     #[error("the answer does not encode: {0}")]
     Unencodable(String),
+}
+
+/// What a request about one thing came to instead: the code, and words for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// For programs.
+    pub(crate) code: Code,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Refusal {
+        Refusal { code, message: message.into() }
+    }
+    /// The words as the wire has them.
+    pub(crate) fn text(&self) -> Option<StrBytes> {
+        Some(StrBytes::from_string(self.message.clone()))
+    }
+}
+
+impl From<CreateTopicError> for Refusal {
+    fn from(error: CreateTopicError) -> Refusal {
+        Refusal::new(of_create_topic(&error), error.to_string())
+    }
+}
+
+impl From<AlterTopicError> for Refusal {
+    fn from(error: AlterTopicError) -> Refusal {
+        Refusal::new(of_alter_topic(&error), error.to_string())
+    }
+}
+
+impl From<DeleteTopicError> for Refusal {
+    fn from(error: DeleteTopicError) -> Refusal {
+        Refusal::new(of_delete_topic(&error), error.to_string())
+    }
+}
+
+impl From<ConfigError> for Refusal {
+    fn from(error: ConfigError) -> Refusal {
+        Refusal::new(Code::InvalidConfig, error.to_string())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::new(of_store(&error), error.to_string())
+    }
 }
 
 /// The code of a failure of the store.

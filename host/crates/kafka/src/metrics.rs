@@ -3,14 +3,20 @@
 //! Every API that is served has its numbers from the start: nothing grows, and counting takes no lock.
 
 use crate::advertise::SERVED;
+use crate::broker::Broker;
 use kafka_protocol::messages::ApiKey;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds in seconds: from an answer out of memory to a long poll.
@@ -101,6 +107,26 @@ impl Metrics {
         numbers.seconds.observe(took.as_secs_f64());
         numbers.request_bytes.inc_by(request_len as u64);
         numbers.answer_bytes.inc_by(answer_len as u64);
+    }
+}
+
+/// What is held at this moment, read when somebody asks.
+#[derive(Debug)]
+pub(crate) struct Holding(pub(crate) Arc<Broker>);
+
+impl Collector for Holding {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Holding(broker) = self;
+        for (name, help, unit, value) in [
+            ("fetch_sessions", "Fetch sessions remembered", None, broker.sessions.len()),
+            ("requests_held", "Bytes of requests in memory", Some(&Unit::Bytes), broker.room.in_use()),
+            ("answers_held", "Bytes of answers in memory", Some(&Unit::Bytes), broker.budget.used()),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let name = format!("potok_kafka_{name}");
+            gauge.encode(encoder.encode_descriptor(&name, help, unit, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,21 +1,22 @@
 //! Listens, takes connections up to a limit, serves each on a task of its own, and stops in order: no more connections, what
 //! was read is answered, and whoever waits for records is answered at once.
 
-use crate::api::Sessions;
+use crate::api::{BrokerConfigs, Sessions};
 use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::call::Client;
 use crate::connection;
-use crate::metrics::Metrics;
+use crate::metrics::{Holding, Metrics};
 use crate::room::Room;
 use crate::settings::Settings;
 use potok_coordinator::Coordinator;
-use potok_log::Log;
+use potok_log::{Log, StoreError};
 use potok_types::Clock;
 use prometheus_client::registry::Registry;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -39,6 +40,8 @@ pub struct Components {
     pub coordinator: Coordinator,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where the log lies, for those who ask how full its disk is.
+    pub folder: PathBuf,
     /// What clients tell this cluster from others by; it stays the same across starts.
     pub cluster_id: String,
 }
@@ -58,6 +61,9 @@ pub enum BindError {
     /// The address for clients is none.
     #[error("kafka.advertised={0:?} is no host:port")]
     Advertised(String),
+    /// What is kept for clients cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A server that listens, and serves once it is run.
@@ -80,6 +86,7 @@ impl Server {
         let address = settings.listen;
         let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local_addr, listener) = listening.map_err(|source| BindError::Listen { address, source })?;
+        let configs = BrokerConfigs::open(&*components.log)?;
         let mut registry = Registry::default();
         let broker = Broker {
             log: components.log,
@@ -89,11 +96,15 @@ impl Server {
             room: Room::new(settings.requests_bytes_max),
             budget: Budget::new(settings.answers_bytes_max),
             sessions: Sessions::default(),
+            configs,
+            folder: components.folder,
             settings,
             cluster_id: components.cluster_id,
             stop: CancellationToken::new(),
         };
-        Ok(Server { listener, local_addr, broker: Arc::new(broker), registry: Arc::new(registry) })
+        let broker = Arc::new(broker);
+        registry.register_collector(Box::new(Holding(Arc::clone(&broker))));
+        Ok(Server { listener, local_addr, broker, registry: Arc::new(registry) })
     }
     /// The address with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {

@@ -161,7 +161,8 @@ impl Writer {
             self.piece.put_u8((left & 0x7f) as u8 | 0x80);
             left >>= 7;
         }
-        self.piece.put_u8(left as u8);
+        // below 0x80 by now
+        self.piece.put_u8((left & 0x7f) as u8);
     }
     /// The pieces, for [`crate::answer::Answer::finish`].
     pub(crate) fn finish(mut self) -> (BytesMut, Vec<Bytes>) {

@@ -1,4 +1,5 @@
-//! Topic configs by Kafka's names. Only configs that do something are known; the rest are refused by name.
+//! Topic configs by Kafka's names: those that do something, and those that tune files of other logs and are only kept. Any other
+//! name is refused.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,18 +119,43 @@ impl TopicConfig {
         },
     ];
 
+    /// Configs that tune files which are not there: kept, so that clients read back what they set, and without effect.
+    pub const KEPT: &'static [&'static str] = &[
+        "compression.gzip.level",
+        "compression.lz4.level",
+        "compression.zstd.level",
+        "file.delete.delay.ms",
+        "flush.messages",
+        "flush.ms",
+        "follower.replication.throttled.replicas",
+        "index.interval.bytes",
+        "leader.replication.throttled.replicas",
+        "max.compaction.lag.ms",
+        "message.timestamp.after.max.ms",
+        "preallocate",
+        "segment.bytes",
+        "segment.index.bytes",
+        "segment.jitter.ms",
+        "segment.ms",
+        "unclean.leader.election.enable",
+    ];
+
     /// Checks and sets; `None` unsets. Nothing is changed when any is refused.
     pub fn apply(&mut self, changes: &[(String, Option<String>)]) -> Result<(), ConfigError> {
         let mut next = self.set.clone();
         for (name, value) in changes {
-            let key = Self::key(name)?;
+            let kept = Self::KEPT.iter().find(|kept| *kept == name);
+            let name = match kept {
+                Some(kept) => *kept,
+                None => Self::key(name)?.name,
+            };
             match value {
                 Some(value) => {
-                    check(key.name, value)?;
-                    next.insert(key.name.to_owned(), value.trim().to_owned());
+                    check(name, value)?;
+                    next.insert(name.to_owned(), value.trim().to_owned());
                 }
                 None => {
-                    next.remove(key.name);
+                    next.remove(name);
                 }
             }
         }
@@ -203,6 +229,8 @@ impl TopicConfig {
     }
 }
 
+/// Bytes of a value that is only kept.
+const KEPT_LEN_MAX: usize = 1024;
 /// Largest legal `max.message.bytes`: 256 MiB, so that a batch is always far below the 2 GiB of its length field.
 const BATCH_LEN_MAX: i64 = 256 << 20;
 
@@ -212,6 +240,8 @@ fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
         |expected| Err(ConfigError::Value { name, value: value.chars().take(100).collect(), expected });
     let number = value.parse::<i64>().ok();
     match name {
+        _ if TopicConfig::KEPT.contains(&name) && value.len() <= KEPT_LEN_MAX => Ok(()),
+        _ if TopicConfig::KEPT.contains(&name) => refuse("a text of at most 1024 bytes"),
         "cleanup.policy" => {
             match value.split(',').map(str::trim).all(|part| matches!(part, "delete" | "compact")) {
                 true => Ok(()),
@@ -305,13 +335,21 @@ mod tests {
     }
     #[test]
     fn an_unknown_config_is_refused_with_the_list_of_those_there_are() {
-        let error = set("flush.messages", "1").unwrap_err();
+        let error = set("flush.massages", "1").unwrap_err();
         assert!(error.starts_with(
-            "unknown topic config \"flush.messages\"; known are cleanup.policy, compression.type,"
+            "unknown topic config \"flush.massages\"; known are cleanup.policy, compression.type,"
         ));
         let long = set(&"x".repeat(100_000), "1").unwrap_err();
         assert!(long.len() < 1_000, "the answer repeats {} bytes of nonsense", long.len());
         assert!(set("retention.ms", &"9".repeat(100_000)).unwrap_err().len() < 1_000);
+    }
+    #[test]
+    fn what_tunes_other_logs_is_kept_and_not_shown_among_what_works() {
+        let config = set("segment.bytes", " 1048576 ").unwrap();
+        assert_eq!(config.overrides()["segment.bytes"], "1048576");
+        assert!(config.all().all(|(key, ..)| key.name != "segment.bytes"));
+        assert!(TopicConfig::KEPT.is_sorted());
+        assert!(set("segment.bytes", &"9".repeat(1025)).is_err());
     }
     #[test]
     fn one_bad_change_refuses_them_all_and_unsetting_brings_the_default_back() {

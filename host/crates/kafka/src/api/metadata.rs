@@ -1,7 +1,7 @@
 //! Metadata (key 3): the node, the topics and their partitions. Topics that are asked for by name are created where client
 //! and settings allow it; from version 10 on a topic can be asked for by its id.
 
-use super::topics;
+use super::{operations, topics};
 use crate::broker::{Broker, NODE};
 use crate::call::Call;
 use kafka_protocol::ResponseError as Code;
@@ -19,12 +19,13 @@ pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataRes
     let version = call.version();
     // version 0 has no flag and says "all" by an empty list
     let creates = version < 4 || request.allow_auto_topic_creation;
+    let told = operations::of_topic(request.include_topic_authorized_operations);
     let mut answers = Vec::new();
     match request.topics.filter(|asked| version > 0 || !asked.is_empty()) {
-        None => answers.extend(broker.log.topics().iter().map(|topic| describe(broker, topic))),
+        None => answers.extend(broker.log.topics().iter().map(|topic| describe(broker, topic, told))),
         Some(asked) => {
             for topic in asked {
-                answers.push(one(broker, topic, creates).await);
+                answers.push(one(broker, topic, creates, told).await);
             }
         }
     }
@@ -33,10 +34,20 @@ pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataRes
     let mut response = MetadataResponse::default().with_brokers(vec![node]).with_topics(answers);
     response.controller_id = NODE;
     response.cluster_id = Some(StrBytes::from_string(broker.cluster_id.clone()));
+    // only these versions ask, and only they have where to put it
+    if (8..=10).contains(&version) {
+        let asked = request.include_cluster_authorized_operations;
+        response.cluster_authorized_operations = operations::of_cluster(asked);
+    }
     response
 }
 
-async fn one(broker: &Broker, asked: MetadataRequestTopic, creates: bool) -> MetadataResponseTopic {
+async fn one(
+    broker: &Broker,
+    asked: MetadataRequestTopic,
+    creates: bool,
+    told: i32,
+) -> MetadataResponseTopic {
     let id = asked.topic_id;
     let found = match &asked.name {
         Some(name) if creates => topics::named_or_created(broker, name).await,
@@ -44,7 +55,7 @@ async fn one(broker: &Broker, asked: MetadataRequestTopic, creates: bool) -> Met
         None => topics::with_id(broker, id),
     };
     match found {
-        Ok(topic) => describe(broker, &topic),
+        Ok(topic) => describe(broker, &topic, told),
         Err(code) => unknown(asked.name, id, code),
     }
 }
@@ -53,7 +64,7 @@ fn unknown(name: Option<TopicName>, id: Uuid, code: Code) -> MetadataResponseTop
     MetadataResponseTopic::default().with_error_code(code.code()).with_name(name).with_topic_id(id)
 }
 
-fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
+fn describe(broker: &Broker, topic: &Topic, operations: i32) -> MetadataResponseTopic {
     let epoch = broker.log.leader_epoch().0;
     let partition = |at: potok_types::TopicPartition| {
         MetadataResponsePartition::default()
@@ -66,6 +77,7 @@ fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(topic.name.to_string()))))
         .with_topic_id(Uuid::from_bytes(topic.id))
+        .with_topic_authorized_operations(operations)
         .with_is_internal(topic.name.is_internal())
         .with_partitions(topic.all_partitions().map(partition).collect())
 }

@@ -5,7 +5,7 @@
 //!
 //! 1. `api/<name>.rs` with `pub(crate) async fn handle(call: &Call, request: XRequest) -> XResponse`. What goes wrong is a
 //!    code in the answer, by a table in `error.rs`; a handler never fails.
-//! 2. A line in [`answer`]: `ApiKey::X => call.encode(x::handle(call, call.decode()?).await)`.
+//! 2. A line in [`answer`] or [`administer`]: `ApiKey::X => call.encode(x::handle(call, call.decode()?).await)`.
 //! 3. A line in `advertise.rs`: the versions that are implemented. Set only fields that the answer's version has: the codec
 //!    refuses to encode others (`call.version()`).
 //! 4. The request's layout in `shape/table.rs`: what is not described there is not decoded.
@@ -16,15 +16,21 @@
 //! Produce, whose requests overlap; requests of different connections run at the same time.
 
 mod api_versions;
+mod cluster;
+mod config;
 mod fetch;
 mod group;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
+mod operations;
 mod produce;
+mod security;
+mod topic;
 pub(crate) mod topics;
 mod transaction;
 
+pub(crate) use config::BrokerConfigs;
 pub(crate) use fetch::Sessions;
 
 use crate::advertise;
@@ -67,7 +73,7 @@ pub(crate) async fn start(
     Ok(async move { answer(&call).await.map(Some) }.boxed())
 }
 
-/// Each API by its handler.
+/// Each API by its handler: records, groups and transactions.
 async fn answer(call: &Call) -> Result<Answer, Fault> {
     match call.header.key {
         ApiKey::Fetch => fetch::handle(call, call.decode()?).await,
@@ -110,6 +116,47 @@ async fn answer(call: &Call) -> Result<Answer, Fault> {
         }
         ApiKey::ConsumerGroupDescribe => {
             call.encode(group::consumer_group_describe::handle(call, call.decode()?).await)
+        }
+        _ => administer(call).await,
+    }
+}
+
+/// Each API by its handler: topics, configs, the cluster, security.
+async fn administer(call: &Call) -> Result<Answer, Fault> {
+    match call.header.key {
+        ApiKey::CreateTopics => call.encode(topic::create_topics::handle(call, call.decode()?).await),
+        ApiKey::DeleteTopics => call.encode(topic::delete_topics::handle(call, call.decode()?).await),
+        ApiKey::DeleteRecords => call.encode(topic::delete_records::handle(call, call.decode()?).await),
+        ApiKey::CreatePartitions => call.encode(topic::create_partitions::handle(call, call.decode()?).await),
+        ApiKey::DescribeConfigs => call.encode(config::describe::handle(call, call.decode()?)),
+        ApiKey::AlterConfigs => call.encode(config::alter::all_anew(call, call.decode()?).await),
+        ApiKey::IncrementalAlterConfigs => call.encode(config::alter::one_by_one(call, call.decode()?).await),
+        ApiKey::ListConfigResources => call.encode(config::list::handle(call, &call.decode()?)),
+        ApiKey::DescribeAcls => call.encode(security::acls::describe(&call.decode()?)),
+        ApiKey::CreateAcls => call.encode(security::acls::create(&call.decode()?)),
+        ApiKey::DeleteAcls => call.encode(security::acls::delete(&call.decode()?)),
+        ApiKey::DescribeClientQuotas => call.encode(security::quotas::describe(&call.decode()?)),
+        ApiKey::AlterClientQuotas => call.encode(security::quotas::alter(call.decode()?)),
+        ApiKey::DescribeUserScramCredentials => call.encode(security::scram::describe(call.decode()?)),
+        ApiKey::AlterUserScramCredentials => call.encode(security::scram::alter(call.decode()?)),
+        ApiKey::AlterReplicaLogDirs => {
+            call.encode(cluster::alter_replica_log_dirs::handle(call, call.decode()?))
+        }
+        ApiKey::DescribeLogDirs => {
+            call.encode(cluster::describe_log_dirs::handle(call, call.decode()?).await)
+        }
+        ApiKey::ElectLeaders => call.encode(cluster::elect_leaders::handle(call, call.decode()?)),
+        ApiKey::AlterPartitionReassignments => {
+            call.encode(cluster::alter_partition_reassignments::handle(call, call.decode()?))
+        }
+        ApiKey::ListPartitionReassignments => {
+            call.encode(cluster::list_partition_reassignments::handle(&call.decode()?))
+        }
+        ApiKey::DescribeQuorum => call.encode(cluster::describe_quorum::handle(call, call.decode()?)),
+        ApiKey::UpdateFeatures => call.encode(cluster::update_features::handle(call, &call.decode()?)),
+        ApiKey::DescribeCluster => call.encode(cluster::describe_cluster::handle(call, &call.decode()?)),
+        ApiKey::DescribeTopicPartitions => {
+            call.encode(cluster::describe_topic_partitions::handle(call, &call.decode()?))
         }
         other => Err(Fault::UnknownApi(other as i16)),
     }

@@ -6,8 +6,8 @@ use super::wire::PartitionAnswer;
 use crate::error;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError as Code;
-use potok_log::Topic;
-use potok_types::{BATCH_HEADER_LEN, BatchError, BatchLimits, Compression, NewBatch, batch_len};
+use potok_log::{TimestampType, Topic};
+use potok_types::{BATCH_HEADER_LEN, BatchError, BatchLimits, Compression, NewBatch, Timestamp, batch_len};
 
 /// First version whose consumers know zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
@@ -18,11 +18,19 @@ const UNPACKED_HERE_LEN: usize = 16 * 1024;
 /// What compressed records may unpack to, in multiples of `max.message.bytes`: far above what real data does, far below a
 /// bomb.
 const UNPACKED_RATIO_MAX: usize = 100;
+/// The topic's config of how far ahead a record's time may lie, and its default in milliseconds.
+const AHEAD: &str = "message.timestamp.after.max.ms";
+const AHEAD_MAX_MS: i64 = 3_600_000;
 /// 256 MiB: what compressed records may unpack to whatever their topic says.
 const UNPACKED_LEN_MAX: usize = 256 << 20;
 
 /// Checks the one batch of a partition.
-pub(super) async fn batch(version: i16, topic: &Topic, bytes: BytesMut) -> Result<NewBatch, PartitionAnswer> {
+pub(super) async fn batch(
+    version: i16,
+    topic: &Topic,
+    bytes: BytesMut,
+    now: Timestamp,
+) -> Result<NewBatch, PartitionAnswer> {
     one_batch(&bytes)?;
     let bytes = if bytes.len() < COPIED_LEN { BytesMut::from(&bytes[..]) } else { bytes };
     let limits = BatchLimits { batch_len_max: topic.config.batch_len_max() };
@@ -41,7 +49,21 @@ pub(super) async fn batch(version: i16, topic: &Topic, bytes: BytesMut) -> Resul
     if header.compression == Compression::Zstd && version < ZSTD_FROM {
         return Err(PartitionAnswer::refused(Code::UnsupportedCompressionType, None));
     }
+    in_time(&batch, topic, now)?;
     records(batch, limits.batch_len_max).await
+}
+
+/// No record's time may lie too far ahead: it would keep its neighbours from their retention (KIP-937).
+fn in_time(batch: &NewBatch, topic: &Topic, now: Timestamp) -> Result<(), PartitionAnswer> {
+    let set = topic.config.overrides().get(AHEAD).and_then(|text| text.parse().ok());
+    let latest = now.0.saturating_add(set.unwrap_or(AHEAD_MAX_MS));
+    let newest = batch.header().max_timestamp;
+    if topic.config.timestamp_type() == TimestampType::LogAppendTime || newest.0 <= latest {
+        return Ok(());
+    }
+    let message =
+        format!("timestamp {} is too far in the future: the latest is {latest} ({AHEAD})", newest.0);
+    Err(PartitionAnswer::refused(Code::InvalidTimestamp, Some(message)))
 }
 
 /// Exactly one batch a partition, of format 2 (KIP-98).

@@ -72,6 +72,7 @@ type Place = (usize, usize);
 /// Checks every partition's batch; those that are sound become appends.
 async fn check_all(broker: &Broker, version: i16, request: &mut Request) -> transaction::Placed {
     let (mut appends, mut places) = (Vec::new(), Vec::new());
+    let now = broker.clock.now();
     for (t, data) in request.topics.iter_mut().enumerate() {
         let topic = find(broker, data);
         for (p, partition) in data.partitions.iter_mut().enumerate() {
@@ -80,7 +81,7 @@ async fn check_all(broker: &Broker, version: i16, request: &mut Request) -> tran
             let checked =
                 match found.and_then(|topic| Ok((topic, topics::partition(topic, partition.index)?))) {
                     Ok((topic, to)) => {
-                        check::batch(version, topic, records).await.map(|batch| Append { to, batch })
+                        check::batch(version, topic, records, now).await.map(|batch| Append { to, batch })
                     }
                     Err(code) => Err(PartitionAnswer::refused(code, None)),
                 };
