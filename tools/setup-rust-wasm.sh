@@ -60,7 +60,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work" "$folder.new"' EXIT
 # apt downloads as a user of its own
 chmod 755 "$work"
-mkdir -m 755 "$work/packages" "$work/root"
+mkdir -m 755 "$work/packages" "$work/unpacked"
 
 if ! apt-cache show rustc-web >/dev/null 2>&1; then
   say "apt knows no rustc-web yet: updating its lists"
@@ -77,8 +77,8 @@ fetch rustc-web libstd-rust-web-dev "$std" rust-web-src "$llvm"
 for package in "$work"/packages/*.deb; do
   case $package in
     # of the whole compiler's source only the library
-    */rust-web-src_*) dpkg --fsys-tarfile "$package" | tar -x -C "$work/root" --wildcards './usr/src/rustc-*/library/*' ;;
-    *) dpkg -x "$package" "$work/root" ;;
+    */rust-web-src_*) dpkg --fsys-tarfile "$package" | tar -x -C "$work/unpacked" --wildcards './usr/src/rustc-*/library/*' ;;
+    *) dpkg -x "$package" "$work/unpacked" ;;
   esac
 done
 
@@ -86,10 +86,10 @@ done
 new=$folder.new
 rm -rf "$new"
 mkdir -p "$new/bin" "$new/libexec" "$new/lib/rustlib/$host/bin" "$new/lib/rustlib/src/rust"
-mv "$work/root/usr/bin/rustc" "$new/libexec/rustc"
-mv "$work"/root/usr/lib/x86_64-linux-gnu/lib*.so* "$new/lib/"
-mv "$work/root/usr/lib/rustlib/$host/lib" "$new/lib/rustlib/$host/lib"
-mv "$work"/root/usr/src/rustc-*/library "$new/lib/rustlib/src/rust/library"
+mv "$work/unpacked/usr/bin/rustc" "$new/libexec/rustc"
+mv "$work"/unpacked/usr/lib/x86_64-linux-gnu/lib*.so* "$new/lib/"
+mv "$work/unpacked/usr/lib/rustlib/$host/lib" "$new/lib/rustlib/$host/lib"
+mv "$work"/unpacked/usr/src/rustc-*/library "$new/lib/rustlib/src/rust/library"
 # the package links from there into /usr/lib
 find "$new/lib/rustlib/$host/lib" -type l | while read -r link; do
   ln -sfn "../../../$(basename "$(readlink "$link")")" "$link"
@@ -109,8 +109,8 @@ if [ -x "$linker" ]; then
   ln -s "$linker" "$new/lib/rustlib/$host/bin/rust-lld"
 else
   fetch "lld-${llvm#libllvm}"
-  dpkg -x "$work"/packages/lld-*.deb "$work/root"
-  cp "$work/root/usr/lib/llvm-${llvm#libllvm}/bin/lld" "$new/lib/rustlib/$host/bin/rust-lld"
+  dpkg -x "$work"/packages/lld-*.deb "$work/unpacked"
+  cp "$work/unpacked/usr/lib/llvm-${llvm#libllvm}/bin/lld" "$new/lib/rustlib/$host/bin/rust-lld"
 fi
 "$new/bin/rustc" --version >&2 || stop "the unpacked rustc does not start"
 

@@ -182,10 +182,15 @@ fn page(report: &Report, file: &Path) -> Page {
             report.logs.iter().map(line).collect(),
             "nothing was logged",
         );
-    page = report.timers.iter().fold(page, |page, timer| page.and_line(timer));
+    let page = report.timers.iter().fold(page, |page, timer| page.and_line(timer));
+    summary(page, report, file)
+}
+
+/// What it came to, in a line, and what may come next.
+fn summary(page: Page, report: &Report, file: &Path) -> Page {
     let out: usize = report.outputs.iter().map(|(_, records)| records.len()).sum();
     let micros = report.guest_micros.checked_div(report.records_in).unwrap_or(0);
-    page = page.and_line(format!(
+    let page = page.and_line(format!(
         "\n{} in, {} out, {} refused; {micros} us a record in the module",
         counted(report.records_in, "record"),
         crate::output::thousands(out as u64),
