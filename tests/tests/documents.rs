@@ -1,7 +1,7 @@
 //! The commands in the README and in `docs/`, run as written. In: every block fenced as `sh`. Out: a failure that shows the session.
 //!
 //! A document is one session: its blocks run in order, in one shell that ends at the first command that fails, in an empty
-//! folder, with the built `potok` in the path and a server of its own on a free port. `potok serve` goes to the background and is
+//! folder, with the built `potok` in the path and a server of its own on free ports (9092 in a text stands for one). `potok serve` goes to the background and is
 //! waited for. A `make` command is looked up in the Makefile and not run: CI runs those. What is not to be run is fenced as
 //! `console` or `text`, such as a command that follows a topic for ever.
 
@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 
 /// A session takes longer only when it hangs; a tutorial that builds a plugin needs some minutes on a cold cache.
 const SESSION_SECONDS_MAX: u32 = 900;
+/// Where Kafka's protocol is served unless settings say otherwise.
+const KAFKA_ADDRESS: &str = "127.0.0.1:9092";
 
 /// What stands before a document's commands.
 const PRELUDE: &str = r#"
@@ -76,7 +78,9 @@ fn free_port() -> u16 {
 
 fn run(document: &Path, commands: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let (address, path) = (format!("127.0.0.1:{}", free_port()), std::env::var("PATH").unwrap());
+    let address = || format!("127.0.0.1:{}", free_port());
+    let (http, kafka, path) = (address(), address(), std::env::var("PATH").unwrap());
+    let commands = commands.replace(KAFKA_ADDRESS, &kafka);
     let mut session = Command::new("timeout");
     // a newcomer's shell has nothing of what Cargo tells this test
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
@@ -88,8 +92,9 @@ fn run(document: &Path, commands: &str) {
         .current_dir(folder.path())
         .env("PATH", format!("{}:{path}", binaries().display()))
         .env("REPOSITORY", root())
-        .env("POTOK_HTTP__LISTEN", &address)
-        .env("POTOK_SERVER", format!("http://{address}"))
+        .env("POTOK_HTTP__LISTEN", &http)
+        .env("POTOK_KAFKA__LISTEN", &kafka)
+        .env("POTOK_SERVER", format!("http://{http}"))
         .stdin(Stdio::null())
         .output()
         .unwrap();
