@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 guests=${POTOK_GUESTS:-${XDG_CACHE_HOME:-$HOME/.cache}/potok/guests}
 bench=$CARGO_TARGET_DIR/release/potok-bench
-tools/build-guests.sh bench-upper bench-count
+tools/build-guests.sh bench-upper bench-count rekey hostile
 cargo build --release -p potok -p potok-bench
 
 echo "== log against bare RocksDB and a plain file"
@@ -14,6 +14,9 @@ cargo bench --profile release --workspace --bench compare
 
 echo "== start, memory, partitions, upload"
 "$bench" start --potok "$CARGO_TARGET_DIR/release/potok" --module "$guests/bench-upper.wasm"
+
+echo "== neighbours of hostile guests"
+"$bench" neighbours --potok "$CARGO_TARGET_DIR/release/potok" --guests "$guests"
 
 echo "== HTTP"
 "$bench" http

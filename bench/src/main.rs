@@ -3,6 +3,7 @@
 
 mod http;
 mod kafka;
+mod neighbours;
 mod processor;
 mod start;
 mod stats;
@@ -26,6 +27,8 @@ enum What {
     /// A raw client of Kafka's protocol, against a broker that is up.
     #[command(subcommand)]
     Kafka(kafka::What),
+    /// What hostile guests cost their neighbours: of the real binary.
+    Neighbours(neighbours::Options),
     /// Records through a processor, log to log, in this process.
     Processor(processor::Options),
     /// Start to first answer, idle memory, many partitions, upload to first record: of the real binary.
@@ -37,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Http(options) => http::run(options).await,
         What::Kafka(what) => kafka::run(what),
+        What::Neighbours(options) => neighbours::run(options).await,
         What::Processor(options) => processor::run(options).await,
         What::Start(options) => start::run(options).await,
     }

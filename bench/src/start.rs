@@ -23,9 +23,9 @@ pub(crate) struct Options {
     runs: usize,
 }
 
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Server {
@@ -35,14 +35,20 @@ impl Drop for Server {
     }
 }
 
-struct Bench {
-    http: reqwest::Client,
-    clock: Arc<dyn Clock>,
+pub(crate) struct Bench {
+    pub(crate) http: reqwest::Client,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Default for Bench {
+    fn default() -> Bench {
+        Bench { http: reqwest::Client::new(), clock: SystemClock::shared() }
+    }
 }
 
 impl Bench {
     /// Starts the binary on `data` and says how long the first answer took, in milliseconds.
-    async fn start(&self, potok: &Path, data: &Path) -> Result<(Server, f64)> {
+    pub(crate) async fn start(&self, potok: &Path, data: &Path) -> Result<(Server, f64)> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let started = self.clock.monotonic();
@@ -69,7 +75,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<serde_json::Value> {
+    pub(crate) async fn ask(&self, request: reqwest::RequestBuilder) -> Result<serde_json::Value> {
         let answer = request.send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
         if !status.is_success() {
@@ -99,7 +105,7 @@ impl Bench {
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let bench = Bench { http: reqwest::Client::new(), clock: SystemClock::shared() };
+    let bench = Bench::default();
     let folder = tempfile::tempdir()?;
     let (mut empty, mut idle, mut again, mut more_memory, mut upload) =
         (vec![], vec![], vec![], vec![], vec![]);
