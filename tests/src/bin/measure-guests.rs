@@ -133,7 +133,7 @@ fn median(mut rounds: Vec<f64>) -> String {
 }
 
 fn mebibytes((start, most): (usize, usize)) -> String {
-    let one = |bytes: usize| format!("{}.{}", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20);
+    let one = |bytes: usize| format!("{}.{}", bytes >> 20, ((bytes % (1 << 20)) * 10) >> 20);
     format!("{} | {}", one(start), one(most))
 }
 

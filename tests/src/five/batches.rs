@@ -46,7 +46,8 @@ impl Batches {
         let mut batch = RecordColumns::default();
         let some_have_headers = self.below(4) == 0;
         for _ in 0..=self.below(records_max) {
-            let key = (self.below(8) > 0).then(|| KEYS[self.below(KEYS.len() as u64) as usize]);
+            let key = (self.below(8) > 0)
+                .then(|| KEYS[usize::try_from(self.below(KEYS.len() as u64)).unwrap_or(0)]);
             let value = (self.below(8) > 0).then(|| self.value());
             let timestamp = Timestamp(START_MS + i64::try_from(self.below(86_400_000)).unwrap_or(0));
             let header: [(&[u8], Option<&[u8]>); 1] = [(b"trace", Some(b"1"))];

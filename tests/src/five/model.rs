@@ -76,7 +76,7 @@ pub fn timers_answer(due: &[Due]) -> Outcome {
 fn filter(batch: &RecordColumns) -> Outcome {
     let even = |(_, value): &(u32, Option<&[u8]>)| value.is_some_and(|value| value.len() % 2 == 0);
     let kept: Vec<u32> = (0..).zip(batch.values.iter()).filter(even).map(|(index, _)| index).collect();
-    let emitted = (!kept.is_empty()).then(|| Emission { output: 0, body: Body::Forward(kept) });
+    let emitted = (!kept.is_empty()).then_some(Emission { output: 0, body: Body::Forward(kept) });
     outcome(batch.len(), emitted, nulls(batch.values.iter(), "no value"))
 }
 
