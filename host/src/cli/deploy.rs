@@ -28,7 +28,7 @@ pub(super) struct Deploy {
     /// A value for the module, as JSON or else as text; may be given several times
     #[arg(long = "config", short, value_name = "NAME=VALUE", value_parser = setting)]
     config: Vec<Setting>,
-    /// Something that the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME[:write], database:NAME
+    /// Something that the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME, directory:NAME:write, database:NAME
     #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
     grants: Vec<api::Grant>,
     /// What becomes of a record that can never succeed

@@ -1,7 +1,7 @@
 //! The hot part of one store: a bounded, write-through cache that also holds what is not committed yet.
 //! Invariants: an entry whose last write is not committed is never evicted, so a read that misses here may be answered by
 //! the log; a unit's changes are those entries that it touched, each once, with their newest values.
-//! Reading the log on a miss is left to [`super::StateView`].
+//! Reading the log on a miss is left to [`super::KeyedState`].
 
 use super::value;
 use foldhash::fast::RandomState;
