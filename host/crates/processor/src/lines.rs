@@ -1,10 +1,11 @@
 //! Log lines of a task on their way to the topic `_potok.logs`: rate-limited where they are written, kept in the next
-//! unit. Lines of a call that failed are kept as well: they are what its author needs most.
+//! unit. Lines of a call that failed are kept as well: they are what its author needs most. The guest and the host have a rate each,
+//! so that neither hides what the other says, and a task that reads that topic writes nothing there: it would feed itself for ever.
 //!
 //! A line is a record: key the processor's name, value JSON such as
 //! `{"time":1357034400000,"level":"info","from":"guest","partition":0,"module":"<64 hex digits>","message":"…"}`.
 
-use crate::settings::{LINE_LEN_MAX, LINES_WAITING_MAX};
+use crate::settings::{HOST_LINES_PER_SECOND, LINE_LEN_MAX, LINES_WAITING_MAX};
 use potok_plugin::LogLevel;
 use potok_types::{Digest, PartitionIndex, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,14 +27,36 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Lines waiting for a unit, and the rate that they may come at.
+/// How many lines a second may still come.
+#[derive(Debug)]
+struct Rate {
+    per_second: u32,
+    /// In thousandths, so that slow rates need no fractions.
+    tokens_milli: u64,
+}
+
+impl Rate {
+    fn new(per_second: u32) -> Rate {
+        Rate { per_second, tokens_milli: u64::from(per_second) * 1_000 }
+    }
+    fn refill(&mut self, passed_ms: u64) {
+        let (rate, full) = (u64::from(self.per_second), u64::from(self.per_second) * 1_000);
+        self.tokens_milli = self.tokens_milli.saturating_add(passed_ms.saturating_mul(rate)).min(full);
+    }
+    fn take(&mut self) -> bool {
+        let left = self.tokens_milli.checked_sub(1_000);
+        self.tokens_milli = left.unwrap_or(self.tokens_milli);
+        left.is_some()
+    }
+}
+
+/// Lines waiting for a unit, and the rates that they may come at.
 #[derive(Debug)]
 pub(crate) struct Lines {
     partition: PartitionIndex,
     module: Digest,
-    per_second: u32,
-    /// Lines that may still come, in thousandths, so that slow rates need no fractions.
-    tokens_milli: u64,
+    guest: Rate,
+    host: Rate,
     refilled_at: Timestamp,
     waiting: Vec<LogLine>,
     dropped: u64,
@@ -41,42 +64,35 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(partition: PartitionIndex, module: Digest, per_second: u32, now: Timestamp) -> Lines {
-        let tokens_milli = u64::from(per_second) * 1_000;
-        Lines {
-            partition,
-            module,
-            per_second,
-            tokens_milli,
-            refilled_at: now,
-            waiting: Vec::new(),
-            dropped: 0,
-        }
+        let (guest, host) = (Rate::new(per_second), Rate::new(HOST_LINES_PER_SECOND));
+        Lines { partition, module, guest, host, refilled_at: now, waiting: Vec::new(), dropped: 0 }
+    }
+    /// Those of a task that reads what it would write: each is dropped and counted.
+    pub(crate) fn none(partition: PartitionIndex, module: Digest, now: Timestamp) -> Lines {
+        Lines { host: Rate::new(0), ..Lines::new(partition, module, 0, now) }
     }
     /// Lets time pass.
     pub(crate) fn refill(&mut self, now: Timestamp) {
         let passed = u64::try_from(now.0.saturating_sub(self.refilled_at.0)).unwrap_or(0);
-        let full = u64::from(self.per_second) * 1_000;
-        self.tokens_milli = (self.tokens_milli + passed.saturating_mul(u64::from(self.per_second))).min(full);
+        self.guest.refill(passed);
+        self.host.refill(passed);
         self.refilled_at = now;
     }
     /// A line of the guest; dropped and counted when it is over the rate.
     pub(crate) fn guest(&mut self, now: Timestamp, level: LogLevel, message: String) {
-        if self.tokens_milli < 1_000 || self.waiting.len() >= LINES_WAITING_MAX {
-            self.dropped += 1;
-            return;
-        }
-        self.tokens_milli -= 1_000;
-        self.push(now, level, "guest", message);
+        let within = self.guest.take();
+        self.push(within, now, level, "guest", message);
     }
-    /// A line of the host about this task. It has no rate: each is an event that was counted elsewhere.
+    /// A line of the host about this task; the same. What it tells of is counted elsewhere.
     pub(crate) fn host(&mut self, now: Timestamp, level: LogLevel, message: String) {
-        if self.waiting.len() >= LINES_WAITING_MAX {
+        let within = self.host.take();
+        self.push(within, now, level, "host", message);
+    }
+    fn push(&mut self, within: bool, time: Timestamp, level: LogLevel, from: &str, mut message: String) {
+        if !within || self.waiting.len() >= LINES_WAITING_MAX {
             self.dropped += 1;
             return;
         }
-        self.push(now, level, "host", message);
-    }
-    fn push(&mut self, time: Timestamp, level: LogLevel, from: &str, mut message: String) {
         cut(&mut message, LINE_LEN_MAX);
         let (partition, module) = (self.partition, self.module);
         self.waiting.push(LogLine { time, level, from: from.to_owned(), partition, module, message });
@@ -118,6 +134,18 @@ mod tests {
         lines.refill(Timestamp(500));
         lines.guest(Timestamp(500), LogLevel::Info, "in time".into());
         assert_eq!(lines.take().into_iter().map(|l| l.message).collect::<Vec<_>>(), vec!["in time"]);
+    }
+    #[test]
+    fn the_host_has_a_rate_of_its_own_and_a_task_that_reads_its_lines_has_none() {
+        let mut lines = Lines::new(PartitionIndex(0), Digest([0; 32]), 2, Timestamp(0));
+        (0..1_000).for_each(|_| lines.host(Timestamp(0), LogLevel::Warn, "refused".into()));
+        lines.guest(Timestamp(0), LogLevel::Info, "heard".into());
+        assert_eq!(lines.dropped(), 1_000 - u64::from(HOST_LINES_PER_SECOND));
+        assert_eq!(lines.take().pop().unwrap().message, "heard");
+        let mut none = Lines::none(PartitionIndex(0), Digest([0; 32]), Timestamp(0));
+        none.refill(Timestamp(10_000));
+        none.host(Timestamp(10_000), LogLevel::Warn, "unheard".into());
+        assert!(none.is_empty() && none.dropped() == 1);
     }
     #[test]
     fn a_long_line_is_cut_between_characters() {

@@ -108,6 +108,9 @@ pub(crate) const UNIT_BYTES_MAX: usize = 4 << 20;
 pub(crate) const UNIT_CALLS_RIPE: u32 = 8;
 pub(crate) const UNIT_BYTES_RIPE: usize = 1 << 20;
 pub(crate) const UNIT_RIPE_AFTER: Duration = Duration::from_millis(5);
+/// Log lines of the host a second that are kept, of each task: a stream of refused records says the same in each of them, and the
+/// topic of the lines is everybody's.
+pub(crate) const HOST_LINES_PER_SECOND: u32 = 100;
 /// Log lines that wait for a unit; beyond it lines are counted as dropped.
 pub(crate) const LINES_WAITING_MAX: usize = 1_000;
 /// Bytes of one log line; longer ones are cut.

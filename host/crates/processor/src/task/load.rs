@@ -5,7 +5,7 @@ use super::timers::Timers;
 use super::unit::UnitBuilder;
 use super::wait::Sweep;
 use super::{Failure, Halt, Task, TaskContext};
-use crate::api::group_of;
+use crate::api::{LOGS_TOPIC, group_of};
 use crate::backoff::Backoff;
 use crate::board::Position;
 use crate::dead_letter::Letterhead;
@@ -40,7 +40,11 @@ impl Task {
         let now = ctx.clock.now();
         let stores = &ctx.module.description.stores;
         let state = KeyedState::new(key, stores, &ctx.cache);
-        let lines = Lines::new(ctx.partition, deployment.digest, deployment.spec.log_lines_per_second, now);
+        let lines = if deployment.spec.inputs.iter().any(|input| input.as_str() == LOGS_TOPIC) {
+            Lines::none(ctx.partition, deployment.digest, now)
+        } else {
+            Lines::new(ctx.partition, deployment.digest, deployment.spec.log_lines_per_second, now)
+        };
         let port = Port::new(ctx.log.clone(), key, ctx.board.clone(), granted_secrets(ctx), state, lines);
         let position = |i: &Input| Position { topic: i.topic.name.clone(), at: i.at, next: i.position() };
         ctx.board.set_positions(inputs.iter().map(position).collect(), stream_time);

@@ -262,6 +262,25 @@ fn log_lines_are_kept_within_their_rate_even_of_calls_that_fail() {
 }
 
 #[test]
+fn a_processor_that_refuses_log_lines_does_not_feed_itself() {
+    virtually(async {
+        let bench = Bench::new();
+        topics(&bench).await;
+        bench.produce("in", 0, &[(1, "a", "refuse"), (2, "b", "refuse")]).await;
+        let talks = bench.deploy("talks", filter(), &["in"], &["out"]).await;
+        bench.drained(&talks).await;
+        let refuses = Native::new(|_, _, _| Err(CallError::Broken("no line is good enough".into())));
+        let reader = bench.deploy("reader", refuses, &[crate::LOGS_TOPIC], &["out"]).await;
+        bench.drained(&reader).await;
+        let tasks = bench.room.status(&reader).unwrap().tasks;
+        let lines = bench.records(crate::LOGS_TOPIC, crate::api::logs_partition(&talks, 4).0);
+        assert!(!lines.is_empty() && lines.iter().all(|(key, ..)| key == "talks"), "{lines:?}");
+        assert_eq!(tasks.iter().map(|task| task.refused).sum::<u64>(), lines.len() as u64);
+        assert!(tasks.iter().map(|task| task.log_lines_dropped).sum::<u64>() > 0);
+    });
+}
+
+#[test]
 fn a_dead_letter_topic_that_is_too_narrow_is_widened() {
     virtually(async {
         let bench = Bench::new();
