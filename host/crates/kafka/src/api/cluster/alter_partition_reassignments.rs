@@ -20,7 +20,9 @@ pub(crate) fn handle(
     let mut responses = Vec::new();
     for topic in request.topics {
         let moved = |asked: &ReassignablePartition| {
-            let told = ReassignablePartitionResponse::default().with_partition_index(asked.partition_index);
+            let told = ReassignablePartitionResponse::default()
+                .with_error_message(None)
+                .with_partition_index(asked.partition_index);
             let known = exists(&call.broker, &topic.name, asked.partition_index);
             let (code, message) = match (known, &asked.replicas) {
                 (Err(code), _) => (code, "there is no such partition"),
@@ -36,7 +38,8 @@ pub(crate) fn handle(
         responses
             .push(ReassignableTopicResponse::default().with_name(topic.name).with_partitions(partitions));
     }
-    let response = AlterPartitionReassignmentsResponse::default().with_responses(responses);
+    let response =
+        AlterPartitionReassignmentsResponse::default().with_error_message(None).with_responses(responses);
     if call.version() < FACTOR_FROM {
         return response;
     }

@@ -40,5 +40,9 @@ pub(crate) fn handle(call: &Call, request: DescribeQuorumRequest) -> DescribeQuo
         .with_name(StrBytes::from_static_str("PLAINTEXT"))
         .with_host(StrBytes::from_string(host))
         .with_port(u16::try_from(port).unwrap_or_default());
+    let mut response = response.with_error_message(None);
+    for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.error_message = None;
+    }
     response.with_nodes(vec![Node::default().with_node_id(NODE).with_listeners(vec![listener])])
 }

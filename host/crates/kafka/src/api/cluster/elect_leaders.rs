@@ -11,7 +11,7 @@ pub(crate) fn handle(call: &Call, request: ElectLeadersRequest) -> ElectLeadersR
     // who asks for all of them hears of those that had one: none
     for topic in request.topic_partitions.unwrap_or_default() {
         let elected = |partition: &i32| {
-            let result = PartitionResult::default().with_partition_id(*partition);
+            let result = PartitionResult::default().with_error_message(None).with_partition_id(*partition);
             match exists(&call.broker, &topic.topic, *partition) {
                 Ok(()) => result
                     .with_error_code(Code::ElectionNotNeeded.code())

@@ -13,7 +13,7 @@ const WHOLE_FROM: i16 = 2;
 
 pub(crate) fn handle(call: &Call, request: &UpdateFeaturesRequest) -> UpdateFeaturesResponse {
     let refusals: Vec<Option<String>> = request.feature_updates.iter().map(refusal).collect();
-    let response = UpdateFeaturesResponse::default();
+    let response = UpdateFeaturesResponse::default().with_error_message(None);
     if call.version() >= WHOLE_FROM {
         return match refusals.into_iter().flatten().next() {
             None => response,
@@ -23,7 +23,8 @@ pub(crate) fn handle(call: &Call, request: &UpdateFeaturesRequest) -> UpdateFeat
         };
     }
     let told = |(asked, refusal): (&FeatureUpdateKey, Option<String>)| {
-        let result = UpdatableFeatureResult::default().with_feature(asked.feature.clone());
+        let result =
+            UpdatableFeatureResult::default().with_error_message(None).with_feature(asked.feature.clone());
         match refusal {
             None => result,
             Some(message) => result

@@ -48,7 +48,9 @@ pub(crate) async fn all_anew(call: &Call, request: AlterConfigsRequest) -> Alter
         let resource = Resource { kind: asked.resource_type, name: &asked.resource_name, anew: true };
         let changes = asked.configs.into_iter().map(set).collect();
         let altered = alter(&call.broker, &resource, changes, once, request.validate_only).await;
-        let response = AlterConfigsResourceResponse::default().with_resource_type(asked.resource_type);
+        let response = AlterConfigsResourceResponse::default()
+            .with_error_message(None)
+            .with_resource_type(asked.resource_type);
         responses.push(match altered {
             Ok(()) => response.with_resource_name(asked.resource_name),
             Err(refusal) => response
@@ -74,7 +76,7 @@ pub(crate) async fn one_by_one(
         let resource = Resource { kind: asked.resource_type, name: &asked.resource_name, anew: false };
         let changes = asked.configs.into_iter().map(change).collect();
         let altered = alter(&call.broker, &resource, changes, once, request.validate_only).await;
-        let response = Told::default().with_resource_type(asked.resource_type);
+        let response = Told::default().with_error_message(None).with_resource_type(asked.resource_type);
         responses.push(match altered {
             Ok(()) => response.with_resource_name(asked.resource_name),
             Err(refusal) => response

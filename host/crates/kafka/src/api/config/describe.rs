@@ -28,7 +28,8 @@ pub(crate) fn handle(call: &Call, request: DescribeConfigsRequest) -> DescribeCo
                 .as_ref()
                 .is_none_or(|names| names.is_empty() || names.iter().any(|name| name.as_str() == shown.name))
         };
-        let result = DescribeConfigsResult::default().with_resource_type(asked.resource_type);
+        let result =
+            DescribeConfigsResult::default().with_error_message(None).with_resource_type(asked.resource_type);
         let result = match look(call, &asked) {
             Ok(all) => {
                 let wanted = all.into_iter().filter(wanted);

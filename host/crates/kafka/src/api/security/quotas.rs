@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 pub(crate) fn describe(_request: &DescribeClientQuotasRequest) -> DescribeClientQuotasResponse {
-    DescribeClientQuotasResponse::default().with_entries(Some(Vec::new()))
+    DescribeClientQuotasResponse::default().with_error_message(None).with_entries(Some(Vec::new()))
 }
 
 pub(crate) fn alter(request: AlterClientQuotasRequest) -> AlterClientQuotasResponse {
@@ -18,7 +18,7 @@ pub(crate) fn alter(request: AlterClientQuotasRequest) -> AlterClientQuotasRespo
         let entity = asked.entity.into_iter().map(|one| {
             EntityData::default().with_entity_type(one.entity_type).with_entity_name(one.entity_name)
         });
-        let told = EntryData::default().with_entity(entity.collect());
+        let told = EntryData::default().with_error_message(None).with_entity(entity.collect());
         // to remove what is not there changes nothing, and is done
         entries.push(if asked.ops.iter().all(|op| op.remove) {
             told

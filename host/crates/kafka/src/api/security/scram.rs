@@ -21,6 +21,7 @@ pub(crate) fn describe(request: DescribeUserScramCredentialsRequest) -> Describe
     };
     let asked = request.users.unwrap_or_default();
     DescribeUserScramCredentialsResponse::default()
+        .with_error_message(None)
         .with_results(asked.into_iter().map(|user| unknown(user.name)).collect())
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn handle(call: &Call, request: CreateTopicsRequest) -> CreateT
             Some(1) => create(&call.broker, asked, request.validate_only).await,
             _ => Err(Refusal::new(Code::InvalidRequest, "the request names this topic more than once")),
         };
-        let result = CreatableTopicResult::default().with_name(asked.name.clone());
+        let result = CreatableTopicResult::default().with_error_message(None).with_name(asked.name.clone());
         results.push(match created {
             Ok(created) => told(result, call.version(), &created),
             Err(refusal) => result.with_error_code(refusal.code.code()).with_error_message(refusal.text()),

@@ -1,0 +1,50 @@
+//! Every API that is advertised, at each of its versions: it is answered, and the answer is one of that version.
+
+use crate::common::{Client, Door};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::Request;
+use std::collections::BTreeMap;
+
+async fn versions(client: &mut Client) -> BTreeMap<i16, (i16, i16)> {
+    let told = client.ask(0, &ApiVersionsRequest::default()).await;
+    told.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect()
+}
+
+/// A request with nothing in it, at each version that is advertised.
+async fn ask_each<R: Request + Default>(door: &Door, advertised: &mut BTreeMap<i16, (i16, i16)>) {
+    let (min, max) = advertised.remove(&R::KEY).unwrap_or_else(|| panic!("key {} is not advertised", R::KEY));
+    let mut client = door.connect().await;
+    for version in min..=max {
+        client.ask(version, &R::default()).await;
+    }
+}
+
+macro_rules! ask_all {
+    ($door:expr, $advertised:expr, $($request:ty)*) => { $( ask_each::<$request>($door, $advertised).await; )* };
+}
+
+#[tokio::test]
+async fn an_empty_request_of_every_api_is_answered_in_its_version() {
+    let door = Door::open().await;
+    door.topic("t", 2, &[]).await;
+    let mut advertised = versions(&mut door.connect().await).await;
+    // an empty one wants no answer; its versions are all tried in `produce.rs`
+    assert_eq!(advertised.remove(&ProduceRequest::KEY), Some((0, 13)));
+    ask_all! { &door, &mut advertised,
+        FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest
+        FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest
+        DescribeGroupsRequest ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest
+        DeleteRecordsRequest InitProducerIdRequest OffsetForLeaderEpochRequest AddPartitionsToTxnRequest
+        AddOffsetsToTxnRequest EndTxnRequest TxnOffsetCommitRequest DescribeAclsRequest CreateAclsRequest
+        DeleteAclsRequest DescribeConfigsRequest AlterConfigsRequest AlterReplicaLogDirsRequest
+        DescribeLogDirsRequest CreatePartitionsRequest DeleteGroupsRequest ElectLeadersRequest
+        IncrementalAlterConfigsRequest AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest
+        OffsetDeleteRequest DescribeClientQuotasRequest AlterClientQuotasRequest
+        DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest DescribeQuorumRequest
+        UpdateFeaturesRequest DescribeClusterRequest DescribeProducersRequest DescribeTransactionsRequest
+        ListTransactionsRequest ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest
+        ListConfigResourcesRequest DescribeTopicPartitionsRequest
+    }
+    assert!(advertised.is_empty(), "advertised and not asked here: {advertised:?}");
+    door.ended().await;
+}

@@ -1,0 +1,110 @@
+//! Fetch sessions (KIP-227): who has one says and hears only what changed.
+
+use crate::batches::{fetch, fetched, plain, produce, values};
+use crate::common::{Client, Door};
+use kafka_protocol::ResponseError as Code;
+use kafka_protocol::messages::fetch_request::ForgottenTopic;
+use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use potok_log::Topic;
+
+const VERSION: i16 = 12;
+
+/// A request that goes on with a session.
+fn next(session: i32, epoch: i32) -> FetchRequest {
+    FetchRequest::default()
+        .with_max_wait_ms(0)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_session_id(session)
+        .with_session_epoch(epoch)
+}
+
+async fn begin(client: &mut Client, topic: &Topic) -> i32 {
+    let request = fetch(VERSION, topic, &[(0, 0), (1, 0)]).with_session_epoch(0);
+    let response = client.ask(VERSION, &request).await;
+    assert_eq!(mentioned(&response), [0, 1]);
+    assert!(response.session_id > 0);
+    response.session_id
+}
+
+fn mentioned(response: &FetchResponse) -> Vec<i32> {
+    let all = response.responses.iter().flat_map(|topic| &topic.partitions);
+    all.map(|partition| partition.partition_index).collect()
+}
+
+#[tokio::test]
+async fn an_answer_mentions_what_changed() {
+    let door = Door::open().await;
+    let topic = door.topic("t", 2, &[]).await;
+    let mut client = door.connect().await;
+    let session = begin(&mut client, &topic).await;
+    assert!(mentioned(&client.ask(VERSION, &next(session, 1)).await).is_empty());
+    client.ask(9, &produce(9, &topic, 1, 1, plain(&[b"new"]).freeze())).await;
+    let response = client.ask(VERSION, &next(session, 2)).await;
+    assert_eq!(mentioned(&response), [1]);
+    assert_eq!(values(fetched(&response, 1)), ["new"]);
+    // the client goes on behind it, and has nothing more to hear
+    let mut moved = next(session, 3);
+    moved.topics = fetch(VERSION, &topic, &[(1, 1)]).topics;
+    assert!(mentioned(&client.ask(VERSION, &moved).await).is_empty());
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn partitions_are_added_and_forgotten() {
+    let door = Door::open().await;
+    let topic = door.topic("t", 3, &[]).await;
+    let mut client = door.connect().await;
+    let session = begin(&mut client, &topic).await;
+    for partition in 0..3 {
+        client.ask(9, &produce(9, &topic, partition, 1, plain(&[b"x"]).freeze())).await;
+    }
+    let mut change = next(session, 1);
+    change.topics = fetch(VERSION, &topic, &[(2, 0)]).topics;
+    let forgotten = ForgottenTopic::default().with_topic(crate::batches::name("t")).with_partitions(vec![0]);
+    change.forgotten_topics_data = vec![forgotten];
+    assert_eq!(mentioned(&client.ask(VERSION, &change).await), [1, 2]);
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn an_unknown_session_and_a_wrong_epoch_are_refused() {
+    let door = Door::open().await;
+    let topic = door.topic("t", 2, &[]).await;
+    let mut client = door.connect().await;
+    let session = begin(&mut client, &topic).await;
+    let response = client.ask(VERSION, &next(session ^ 1, 1)).await;
+    assert_eq!(response.error_code, Code::FetchSessionIdNotFound.code());
+    let response = client.ask(VERSION, &next(session, 5)).await;
+    assert_eq!(response.error_code, Code::InvalidFetchSessionEpoch.code());
+    let mut by_id = fetch(13, &topic, &[(0, 0)]);
+    (by_id.session_id, by_id.session_epoch) = (session, 1);
+    let response = client.ask(13, &by_id).await;
+    assert_eq!(response.error_code, Code::FetchSessionTopicIdError.code());
+    // the session is ended by its client, and is gone
+    let last = fetch(VERSION, &topic, &[(0, 0)]).with_session_id(session);
+    assert_eq!(client.ask(VERSION, &last).await.session_id, 0);
+    let response = client.ask(VERSION, &next(session, 1)).await;
+    assert_eq!(response.error_code, Code::FetchSessionIdNotFound.code());
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn busy_partitions_take_turns() {
+    let door = Door::open().await;
+    let topic = door.topic("t", 2, &[]).await;
+    let mut client = door.connect().await;
+    let session = begin(&mut client, &topic).await;
+    for partition in 0..2 {
+        client.ask(9, &produce(9, &topic, partition, 1, plain(&[&[b'x'; 3_000]]).freeze())).await;
+    }
+    let mut served = Vec::new();
+    for epoch in 1..=4 {
+        let response = client.ask(VERSION, &next(session, epoch).with_max_bytes(1_000)).await;
+        let full = |partition: &&_| !values(partition).is_empty();
+        let all = response.responses.iter().flat_map(|topic| &topic.partitions);
+        served.extend(all.filter(full).map(|partition| partition.partition_index));
+    }
+    assert_eq!(served.iter().filter(|partition| **partition == 0).count(), 2, "{served:?}");
+    door.ended().await;
+}
