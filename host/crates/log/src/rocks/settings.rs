@@ -24,7 +24,8 @@ pub struct Settings {
     /// Bytes of the newest batches kept in memory for readers at the tail, over all partitions. More: readers may fall
     /// further behind before they read from disk. It fills only as records come.
     pub cache_bytes_max: usize,
-    /// Bytes gathered in memory before they go to a file. More: fewer and larger files, a longer start after a kill.
+    /// Bytes gathered in memory before they go to a file; up to four such are in memory while files are written. More: fewer
+    /// and larger files, more memory.
     pub memtable_bytes: usize,
     /// Bytes of RocksDB's cache of index and state blocks. More: state that does not fit in memory is read faster.
     pub block_cache_bytes: usize,
@@ -63,7 +64,7 @@ impl Default for Settings {
             queue_waiters_max: 10_000,
             group_bytes_max: MIB,
             cache_bytes_max: 64 * MIB,
-            memtable_bytes: 128 * MIB,
+            memtable_bytes: 32 * MIB,
             block_cache_bytes: 32 * MIB,
             wal_bytes_max: 512 << 20,
             open_files_max: 1024,

@@ -193,7 +193,8 @@ fn options_of(family: Family, settings: &Settings, cache: &Cache) -> Options {
     match family {
         Family::Records => {
             options.set_write_buffer_size(settings.memtable_bytes);
-            options.set_max_write_buffer_number(3);
+            // three of them may wait for the disk before the writer does
+            options.set_max_write_buffer_number(4);
             options.set_enable_blob_files(true);
             options.set_min_blob_size(BLOB_LEN_MIN);
             options.set_blob_file_size(BLOB_FILE_LEN);
