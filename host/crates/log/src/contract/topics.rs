@@ -69,9 +69,9 @@ pub async fn a_topic_has_one_to_ten_thousand_partitions(harness: &impl Harness) 
 pub async fn a_config_that_is_unknown_or_illegal_is_refused_in_a_sentence(harness: &impl Harness) {
     let log = harness.open().await;
     let refused = |config: (&str, &str)| log.create_topic(wanted("odd", 1, &[config]));
-    let unknown = refused(("segment.bytes", "1")).await.unwrap_err().to_string();
+    let unknown = refused(("retention.days", "1")).await.unwrap_err().to_string();
     assert!(
-        unknown.starts_with("unknown topic config \"segment.bytes\"; known are cleanup.policy, "),
+        unknown.starts_with("unknown topic config \"retention.days\"; known are cleanup.policy, "),
         "{unknown}"
     );
     let illegal = refused(("retention.ms", "soon")).await.unwrap_err().to_string();
