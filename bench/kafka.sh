@@ -170,11 +170,13 @@ sections=("$@")
 bench/kafka/peer.sh setup
 [ -n "${BUILT:-}" ] || cargo build --release -p potok -p potok-bench
 # whatever there is, even when a section fails
-trap 'broker_stop; bench/kafka/ratios.py "$report"' EXIT
+warm=$(mktemp -u)
+trap 'broker_stop; rm -f "$warm"; bench/kafka/ratios.py "$report"' EXIT
 for section in "${sections[@]}"; do
   for BROKER_KIND in ${BROKERS:-kafka potok}; do
     export BROKER_KIND
     echo "== $section: $BROKER_KIND" >&2
+    bench/warm-memory.sh "$warm"
     broker_start
     "section_$section"
     broker_stop

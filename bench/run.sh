@@ -8,24 +8,30 @@ bench=$CARGO_TARGET_DIR/release/potok-bench
 tools/build-guests.sh bench-upper bench-count rekey hostile
 cargo build --release -p potok -p potok-bench
 
-echo "== log against bare RocksDB and a plain file"
+warm=$(mktemp -u)
+trap 'bench/kafka/peer.sh stop; rm -f "$warm"' EXIT
+section() {
+  bench/warm-memory.sh "$warm"
+  echo "== $1"
+}
+
+section "log against bare RocksDB and a plain file"
 # the whole workspace is selected so that nothing heavy is built with other features
 cargo bench --profile release --workspace --bench compare
 
-echo "== start, memory, partitions, upload"
+section "start, memory, partitions, upload"
 "$bench" start --potok "$CARGO_TARGET_DIR/release/potok" --module "$guests/bench-upper.wasm"
 
-echo "== neighbours of hostile guests"
+section "neighbours of hostile guests"
 "$bench" neighbours --potok "$CARGO_TARGET_DIR/release/potok" --guests "$guests"
 
-echo "== HTTP"
+section "HTTP"
 "$bench" http
 
 RECORDS=${RECORDS:-5000000}
 stateless= count=
 if [ "${PEER:-kafka}" != none ]; then
-  echo "== Kafka Streams, the peer"
-  trap 'bench/kafka/peer.sh stop' EXIT
+  section "Kafka Streams, the peer"
   bench/kafka/peer.sh start
   bench/kafka/peer.sh streams fill "$RECORDS" 1000
   state=$(mktemp -d)
@@ -37,6 +43,6 @@ if [ "${PEER:-kafka}" != none ]; then
   bench/kafka/peer.sh stop
 fi
 
-echo "== processor, log to log"
+section "processor, log to log"
 "$bench" processor --module "$guests/bench-upper.wasm" --records "$RECORDS" ${stateless:+--peer "$stateless"}
 "$bench" processor --module "$guests/bench-count.wasm" --records "$RECORDS" ${count:+--peer "$count"}
