@@ -77,6 +77,10 @@ async fn topics_are_created_each_with_an_answer_of_its_own() {
     let codes: Vec<_> =
         client.ask(7, &unchecked(twice)).await.topics.iter().map(|told| told.error_code).collect();
     assert_eq!(codes, [Code::InvalidRequest.code(), 0]);
+    let many = vec![new_topic("m1", 6_000, &[]), new_topic("m2", 6_000, &[]), new_topic("m3", 1, &[])];
+    let codes: Vec<_> =
+        client.ask(7, &unchecked(many)).await.topics.iter().map(|told| told.error_code).collect();
+    assert_eq!(codes, [0, Code::PolicyViolation.code(), 0]);
     let dry = unchecked(vec![new_topic("dry", 2, &[])]).with_validate_only(true);
     assert_eq!(client.ask(7, &dry).await.topics[0].error_code, 0);
     assert!(door.log.topic(&"dry".parse().unwrap()).is_none());
@@ -187,10 +191,10 @@ async fn records_are_deleted_up_to_an_offset() {
     door.ended().await;
 }
 
-const TOPIC: i8 = 2;
+pub(crate) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
-async fn configs(door: &Door, kind: i8, named: &str) -> BTreeMap<String, (String, i8, bool)> {
+pub(crate) async fn configs(door: &Door, kind: i8, named: &str) -> BTreeMap<String, (String, i8, bool)> {
     let one = DescribeConfigsResource::default()
         .with_resource_type(kind)
         .with_resource_name(text(named))

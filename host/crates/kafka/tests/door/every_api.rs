@@ -10,6 +10,47 @@ async fn versions(client: &mut Client) -> BTreeMap<i16, (i16, i16)> {
     told.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect()
 }
 
+/// Rows of the reference page under the heading that has this first column.
+fn documented(column: &str) -> Vec<Vec<String>> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/reference/kafka.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {column} |"))).skip(2);
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
+    rows.take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+#[tokio::test]
+async fn the_reference_lists_what_is_advertised() {
+    let door = Door::open().await;
+    let advertised = versions(&mut door.connect().await).await;
+    let there: Vec<_> = advertised
+        .iter()
+        .map(|(key, (min, max))| {
+            let name = format!("{:?}", ApiKey::try_from(*key).unwrap());
+            (key.to_string(), name, if min == max { min.to_string() } else { format!("{min} to {max}") })
+        })
+        .collect();
+    let listed: Vec<_> =
+        documented("key").into_iter().map(|row| (row[1].clone(), row[2].clone(), row[3].clone())).collect();
+    assert_eq!(listed, there);
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn the_reference_lists_the_configs_of_a_topic_with_their_defaults() {
+    let door = Door::open().await;
+    door.topic("t", 1, &[]).await;
+    let there: Vec<_> = crate::admin::configs(&door, crate::admin::TOPIC, "t")
+        .await
+        .into_iter()
+        .map(|(name, (value, ..))| (name, if value.is_empty() { "none".to_owned() } else { value }))
+        .collect();
+    let listed: Vec<_> =
+        documented("topic config").into_iter().map(|row| (row[1].clone(), row[2].clone())).collect();
+    assert_eq!(listed, there);
+    door.ended().await;
+}
+
 /// A request with nothing in it, at each version that is advertised.
 async fn ask_each<R: Request + Default>(door: &Door, advertised: &mut BTreeMap<i16, (i16, i16)>) {
     let (min, max) = advertised.remove(&R::KEY).unwrap_or_else(|| panic!("key {} is not advertised", R::KEY));

@@ -1,6 +1,6 @@
 //! CreateTopics (key 19): a topic is there for everybody once the answer says so.
 
-use super::{counts, internal, is_this_node, name_of, wrong_replicas};
+use super::{NEW_PARTITIONS_MAX, counts, internal, is_this_node, name_of, take, wrong_replicas};
 use crate::api::config;
 use crate::broker::Broker;
 use crate::call::Call;
@@ -27,11 +27,11 @@ struct Created {
 
 pub(crate) async fn handle(call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut counts = counts(request.topics.iter().map(|topic| topic.name.clone()));
-    let mut results = Vec::new();
+    let (mut results, mut left) = (Vec::new(), NEW_PARTITIONS_MAX);
     for asked in &request.topics {
         let created = match counts.insert(asked.name.clone(), 0) {
             Some(0) => continue,
-            Some(1) => create(&call.broker, asked, request.validate_only).await,
+            Some(1) => create(&call.broker, asked, request.validate_only, &mut left).await,
             _ => Err(Refusal::new(Code::InvalidRequest, "the request names this topic more than once")),
         };
         let result = CreatableTopicResult::default().with_error_message(None).with_name(asked.name.clone());
@@ -60,12 +60,21 @@ fn told(result: CreatableTopicResult, version: i16, created: &Created) -> Creata
         .with_configs(Some(config::of_topic(&created.config).map(config).collect()))
 }
 
-async fn create(broker: &Broker, asked: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
+async fn create(
+    broker: &Broker,
+    asked: &CreatableTopic,
+    validate_only: bool,
+    left: &mut u32,
+) -> Result<Created, Refusal> {
     let name = name_of(&asked.name)?;
     if name.is_internal() {
         return Err(internal(&name));
     }
     let partitions = partitions(broker, asked)?;
+    if partitions > PARTITIONS_MAX {
+        return Err(CreateTopicError::Partitions { asked: partitions, max: PARTITIONS_MAX }.into());
+    }
+    take(left, partitions)?;
     let set = asked.configs.iter().map(|one| match &one.value {
         Some(value) => Ok((one.name.to_string(), value.to_string())),
         None => Err(Refusal::new(Code::InvalidConfig, format!("{} has no value", one.name.as_str()))),
@@ -74,9 +83,6 @@ async fn create(broker: &Broker, asked: &CreatableTopic, validate_only: bool) ->
     if validate_only {
         if broker.log.topic(&name).is_some() {
             return Err(CreateTopicError::Exists(name).into());
-        }
-        if partitions > PARTITIONS_MAX {
-            return Err(CreateTopicError::Partitions { asked: partitions, max: PARTITIONS_MAX }.into());
         }
         let mut config = TopicConfig::default();
         config.apply(&set.into_iter().map(|(name, value)| (name, Some(value))).collect::<Vec<_>>())?;

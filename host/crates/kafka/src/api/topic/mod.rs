@@ -15,6 +15,19 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+/// Partitions that one request may make: a few bytes ask for as many as they like (Kafka's controller has the same limit).
+const NEW_PARTITIONS_MAX: u32 = 10_000;
+
+/// Takes `count` partitions out of what a request may still make.
+fn take(left: &mut u32, count: u32) -> Result<(), Refusal> {
+    *left = left.checked_sub(count).ok_or_else(|| {
+        let message =
+            format!("one request makes {NEW_PARTITIONS_MAX} partitions at most; ask for the rest by another");
+        Refusal::new(Code::PolicyViolation, message)
+    })?;
+    Ok(())
+}
+
 /// A topic's name as it came.
 pub(super) fn name_of(text: &str) -> Result<TopicName, Refusal> {
     text.parse::<TopicName>().map_err(|error| Refusal::new(Code::InvalidTopicException, error.to_string()))
