@@ -65,7 +65,7 @@ for name in "$@"; do
     kafkajs) install_js kafkajs; install_js platformatic ;; # for its Node
     platformatic) install_js platformatic ;;
     confluent-js) install_js confluent ;;
-    java | tools | copier | streams | connect | differential) install_java ;;
+    java | tools | copier | copier-broker-kills | streams | connect | differential) install_java ;;
     suite-*) "$here/suites/${name#suite-}.sh" install ;;
     matrix) "$0" kcat confluent-kafka franz-go kafkajs confluent-js java ;;
     *) say "no client is called $name"; exit 2 ;;

@@ -5,13 +5,14 @@
 # BROKER_KIND=potok|kafka   which broker; BROKER=host:port   one that is up already   JOBS=2   round trips at the same time
 source "$(dirname "$0")/lib.sh"
 source "$here/broker.sh"
+source "$here/kafka/broker-kills.sh"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 
 # name by name: what each is, in the order of what it costs
 ROUND_TRIPS=(kcat confluent-kafka kafka-python aiokafka franz-go sarama kafka-go kafkajs platformatic confluent-js java)
 OTHERS=(matrix suite-kafka-python tools streams connect differential)
 # long: minutes of building or of killing
-LONG=(suite-rdkafka suite-rskafka copier)
+LONG=(suite-rdkafka suite-rskafka copier copier-broker-kills)
 # the round trips that speak the newer group protocol too
 NEWER_GROUPS=" java confluent-kafka platformatic confluent-js "
 
@@ -26,6 +27,7 @@ client() { # NAME: what it does
     suite-*) "$here/suites/${1#suite-}.sh" run ;;
     tools) "$here/kafka/tools.py" ;;
     copier) "$here/kafka/copier.py" ;;
+    copier-broker-kills) COPIER_KILLS=0 COPIER_RECORDS=${COPIER_RECORDS:-100000} under_kills "${BROKER_KILLS:-8}" "$here/kafka/copier.py" ;;
     streams) "$here/kafka/streams.py" ;;
     connect) "$here/kafka/connect.py" ;;
     differential) "$here/differential/run.sh" ;;

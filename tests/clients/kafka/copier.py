@@ -46,7 +46,7 @@ def main():
     java("Feed", BROKER, INPUT, text=rows)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         kills = sum(pool.map(copy, (0, 1)))
-    check("copier: was killed in the middle", True, kills > 0)
+    check("copier: was killed in the middle", True, kills > 0 or KILLS == 0)
     wanted, seen = by_partition(INPUT), by_partition(OUTPUT)
     check("copier: records", COUNT, sum(map(len, seen.values())))
     check("copier: each partition is the same, in order", wanted, seen)
