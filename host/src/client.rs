@@ -112,6 +112,9 @@ impl Client {
         })
     }
     fn lost(&self, error: &reqwest::Error) -> Failure {
+        if let Some(input) = input_error(error) {
+            return Failure::failed(input.to_string());
+        }
         if error.is_connect() || error.is_timeout() {
             return Failure::new(Exit::Unreachable, format!("no server answers at {}", self.server))
                 .remedy("start one with `potok serve --data DIR`, or name another with --server URL");
@@ -123,6 +126,27 @@ impl Client {
         Failure::new(Exit::Unreachable, format!("the connection to {} was lost: {error}", self.server))
             .remedy("look at what the server says; what it acknowledged is kept")
     }
+}
+
+/// What was to be sent and could not be read: no fault of the server's.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {name}: {error}")]
+pub struct InputError {
+    /// The file, or `stdin`.
+    pub name: String,
+    /// Why.
+    pub error: std::io::Error,
+}
+
+fn input_error(error: &reqwest::Error) -> Option<&InputError> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = source {
+        if let Some(input) = cause.downcast_ref() {
+            return Some(input);
+        }
+        source = cause.source();
+    }
+    None
 }
 
 /// An error with what is behind it: reqwest's own words say only that something went wrong.
@@ -167,12 +191,11 @@ pub fn last_words(line: &str) -> Option<Failure> {
 /// A problem document as a failure: the exit code follows from the status.
 pub fn failure_of(problem: api::Problem) -> Failure {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // names the line already, when one is to blame
     let mut what = problem.detail;
-    if let Some(line) = problem.line {
-        what.push_str(&format!(" (line {line})"));
-    }
     if let Some(records) = problem.acknowledged {
-        what.push_str(&format!("; {} before it were written", crate::output::counted(records, "record")));
+        let were = if records == 1 { "was" } else { "were" };
+        what.push_str(&format!("; {} before it {were} written", crate::output::counted(records, "record")));
     }
     let failure = Failure { exit: exit_of(status), code: problem.code.into(), what, remedy: None };
     if problem.remedy.is_empty() { failure } else { failure.remedy(problem.remedy) }
@@ -221,13 +244,13 @@ mod tests {
             title: String::new(),
             status: 404,
             code: "unknown-topic".into(),
-            detail: "there is no topic a".into(),
+            detail: "line 7: there is no topic a".into(),
             remedy: "create it".into(),
             line: Some(7),
             acknowledged: Some(1),
         };
         let failure = failure_of(problem);
         assert_eq!((failure.exit, failure.code.as_ref()), (Exit::NotFound, "unknown-topic"));
-        assert_eq!(failure.what, "there is no topic a (line 7); 1 record before it were written");
+        assert_eq!(failure.what, "line 7: there is no topic a; 1 record before it was written");
     }
 }

@@ -212,6 +212,11 @@ fn refusal(error: &figment::Error) -> Failure {
                 }
             }
         }
+        // A parser's words, with the place drawn in them: they stand behind the file's name.
+        Kind::Message(text) if error.path.is_empty() && text.contains('\n') => {
+            let file = place.strip_prefix(" in ").unwrap_or("settings");
+            Failure::usage(format!("{file}: {}", text.trim_end()))
+        }
         // Our own words about a unit: they name the setting.
         Kind::Message(text) if error.path.is_empty() => Failure::usage(format!("{text}{place}")),
         kind => Failure::usage(format!("setting {}{place} is not legal: {kind}", error.path.join("."))),

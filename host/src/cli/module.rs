@@ -1,10 +1,11 @@
 //! `potok module …`: push, list, inspect, delete. A module is an uploaded component, known by its digest.
 
 use super::OutputArg;
-use crate::client::Client;
+use crate::client::{Client, InputError};
 use crate::exit::Failure;
 use crate::output::{Page, bytes};
 use clap::{Args, Subcommand};
+use futures::StreamExt;
 use potok_http::api;
 use potok_types::ModuleName;
 use reqwest::{Body, Method, header};
@@ -72,12 +73,16 @@ impl Push {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let failed = |error| Failure::file("read", &self.file, &error);
         let file = tokio::fs::File::open(&self.file).await.map_err(failed)?;
-        let len = file.metadata().await.map_err(failed)?.len();
+        let about = file.metadata().await.map_err(failed)?;
         // Streamed, so that the server can refuse one that is too large before all of it was sent.
-        let body = Body::wrap_stream(ReaderStream::new(file));
+        let name = self.file.display().to_string();
+        let component = ReaderStream::new(file)
+            .map(move |chunk| chunk.map_err(|error| InputError { name: name.clone(), error }));
         let request = client.request(Method::PUT, &["modules", self.name.as_str()]);
+        let request = request.header(header::CONTENT_TYPE, api::WASM).body(Body::wrap_stream(component));
+        // a pipe has no length
         let request =
-            request.header(header::CONTENT_TYPE, api::WASM).header(header::CONTENT_LENGTH, len).body(body);
+            if about.is_file() { request.header(header::CONTENT_LENGTH, about.len()) } else { request };
         let module: api::Module = client.answer(request).await?;
         self.output.open().show(&module, |module| {
             Page::line(format!("pushed {} as {} ({})", module.digest, self.name, bytes(module.size_bytes)))

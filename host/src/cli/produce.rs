@@ -4,7 +4,7 @@
 
 use super::OutputArg;
 use super::values::LineFormat;
-use crate::client::{Client, failure_of};
+use crate::client::{Client, InputError, failure_of};
 use crate::exit::{Exit, Failure};
 use crate::output::{Page, bytes, counted, thousands};
 use bytes::Bytes;
@@ -130,7 +130,7 @@ impl Produce {
 /// Stdin as a body that comes as the server takes it. A thread reads, because reading a terminal cannot be awaited; it is
 /// left behind when the server ends the conversation, and ends with the process.
 fn stdin_body(sent: Arc<AtomicU64>) -> Result<Body, Failure> {
-    let (chunks, body) = mpsc::channel::<std::io::Result<Bytes>>(CHUNKS_MAX);
+    let (chunks, body) = mpsc::channel::<Result<Bytes, InputError>>(CHUNKS_MAX);
     let read = move || {
         let mut stdin = std::io::stdin().lock();
         let mut buffer = vec![0; CHUNK_LEN];
@@ -139,7 +139,7 @@ fn stdin_body(sent: Arc<AtomicU64>) -> Result<Body, Failure> {
                 Ok(0) => return,
                 Ok(len) => Ok(Bytes::copy_from_slice(&buffer[..len])),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
+                Err(error) => Err(InputError { name: "stdin".to_owned(), error }),
             };
             let (len, failed) = (chunk.as_ref().map_or(0, Bytes::len), chunk.is_err());
             if chunks.blocking_send(chunk).is_err() || failed {

@@ -33,10 +33,10 @@ pub(super) struct Serve {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Address for HTTP; anybody who reaches it may do anything [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     http: Option<SocketAddr>,
     /// Address for Kafka's clients; anybody who reaches it may do anything [default: 127.0.0.1:9092]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     kafka: Option<SocketAddr>,
     /// How much it says of itself: error, warn, info, debug, trace, or filters such as info,potok_log=debug
     #[arg(long, value_name = "LEVEL")]
@@ -121,6 +121,11 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> SignalKind {
         _ = interrupt.recv() => SignalKind::interrupt(),
         _ = terminate.recv() => SignalKind::terminate(),
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".to_owned())
 }
 
 /// Takes as many file descriptors as this user may have: a store that finds none for its next file can write no more, and shells

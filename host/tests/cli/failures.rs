@@ -20,9 +20,12 @@ fn a_wrong_command_line_is_2() {
         &["topic", "create", "a/b"],
         &["produce", "t", "--acks", "7"],
         &["consume", "t", "--count", "0"],
+        &["serve", "--data", "d", "--http", "localhost:8080"],
     ] {
         check(&alone(words, Path::new(".")), 2, &["error"]);
     }
+    let named = alone(&["serve", "--data", "d", "--kafka", "localhost:9092"], Path::new("."));
+    check(&named, 2, &["an IP address and a port, such as 127.0.0.1:"]);
     check(&alone(&["topic", "list", "--server", "nowhere"], Path::new(".")), 2, &["http://"]);
 }
 
@@ -70,7 +73,31 @@ fn a_line_that_is_no_record_ends_the_write_and_says_which() {
         "{\"value\":1}\n{\"value\":2}\nnonsense\n{\"value\":4}\n",
     );
     assert_eq!(ended.code, 4, "{ended:?}");
-    assert!(ended.err.contains("line 3"), "{ended:?}");
+    assert_eq!(ended.err.matches("line 3").count(), 1, "{ended:?}");
+    assert!(ended.err.contains("2 records before it were written"), "{ended:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_no_server_is_blamed() {
+    let server = Server::start();
+    server.ok(&["topic", "create", "t"]);
+    let folder = server.folder.path().to_str().unwrap();
+    check(&server.run(&["module", "push", "m", folder]), 1, &["cannot read", folder]);
+    let mut produce = server.command(&["produce", "t"]);
+    let stdin = std::fs::File::open(folder).unwrap();
+    check(&Ended::of(produce.stdin(stdin).output().unwrap()), 1, &["cannot read stdin"]);
+    assert_eq!(server.ok(&["consume", "t", "--from-beginning"]), "");
+}
+
+#[test]
+fn a_module_comes_through_a_pipe_as_well() {
+    let server = Server::start();
+    let mut push = server.command(&["module", "push", "m", "/dev/stdin"]);
+    let mut child =
+        push.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"\0asm\x01\0\0\0").unwrap();
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert!(ended.code == 4 && ended.err.contains("core WebAssembly module"), "{ended:?}");
 }
 
 #[test]
@@ -110,8 +137,9 @@ fn what_is_said_is_said_once() {
         (vec!["processor", "deploy", "p", "--module", "m", "--input", "in"], "no module"),
         (vec!["topic", "create", "in"], "topic in exists"),
         (vec!["topic", "create", "x", "--partitions", "0"], "1 to"),
-        (vec!["topic", "alter", "in", "--partitions", "0"], "1 partitions"),
+        (vec!["topic", "alter", "in", "--partitions", "0"], "the topic has 1"),
         (vec!["topic", "create", "x", "--config", "retention.ms=soon"], "retention.ms"),
+        (vec!["backup", "create", "--name", "a/b"], "a backup cannot be named"),
         (vec!["consume", "in", "--offset", "7"], "offset 7"),
         (vec!["consume", "in", "--partition", "7", "--from-beginning"], "partitions 0 to 0"),
         (vec!["group", "describe", "none"], "none"),
@@ -139,6 +167,11 @@ fn a_wrong_settings_file_is_2_and_names_the_nearest() {
         2,
         &["http.lissten", "potok.toml", "http.listen"],
     );
+    for broken in [&b"[http\n"[..], b"\xff\xfe"] {
+        std::fs::write(folder.path().join("broken.toml"), broken).unwrap();
+        let ended = alone(&["topic", "list", "--config-file", "broken.toml"], folder.path());
+        assert!(ended.code == 2 && ended.err.starts_with("error: broken.toml: "), "{ended:?}");
+    }
     check(
         &alone(&["serve", "--data", "d", "--config-file", "elsewhere.toml"], folder.path()),
         2,

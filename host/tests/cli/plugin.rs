@@ -82,13 +82,20 @@ fn deploy(server: &Server, wasm: &str, digest: &str) {
         Ended::of(follow.output().unwrap()).out,
         "{\"sensor\":\"attic\",\"celsius\":35.0,\"count\":1}\n"
     );
+    let said = server.ok(&words);
+    assert!(
+        said.contains("changed config: {\"limit_celsius\":10} -> {}"),
+        "what a second deployment drops is said: {said}"
+    );
+    server.ok(&[&words[..], &["--config", "limit_celsius=10"]].concat());
     assert!(server.ok(&["processor", "list"]).contains("alarms"));
     assert_eq!(server.json(&["processor", "describe", "alarms"])["config"]["limit_celsius"], 10);
     assert_eq!(server.run(&["processor", "reset", "alarms", "--to", "earliest"]).code, 4);
     server.ok(&["processor", "pause", "alarms"]);
     server.ok(&["processor", "reset", "alarms", "--to", "earliest"]);
     server.ok(&["processor", "resume", "alarms"]);
-    server.ok(&["processor", "logs", "alarms"]);
+    let silent = server.run(&["processor", "logs", "alarms"]);
+    assert!(silent.err.contains("has logged nothing") == silent.out.is_empty(), "{silent:?}");
     assert_eq!(server.run(&["module", "delete", "temperature-alarms"]).code, 4);
     assert_eq!(server.ok(&["processor", "delete", "alarms"]), "deleted processor alarms\n");
     server.ok(&["module", "delete", "temperature-alarms"]);

@@ -41,7 +41,7 @@ where
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Name<T>, Refusal> {
         let params = RawPathParams::from_request_parts(parts, state).await;
-        let params = params.map_err(|error| Refusal::Query(error.body_text()))?;
+        let params = params.map_err(|_| Refusal::PathText)?;
         let (_, text) = params.iter().next().unwrap_or_default();
         Ok(Name(text.parse()?))
     }

@@ -99,7 +99,7 @@ pub(crate) async fn backup(
     Json(new): Json<NewBackup>,
 ) -> Result<impl IntoResponse, Refusal> {
     // the alphabet of topics' names is safe in paths
-    let name: TopicName = new.name.parse()?;
+    let name: TopicName = new.name.parse().map_err(|_| Refusal::BackupName(new.name.clone()))?;
     let (Some(checkpoint), Some(folder)) = (&app.checkpoint, &app.settings.backup_dir) else {
         return Err(Refusal::BackupsOff);
     };

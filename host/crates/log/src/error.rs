@@ -88,7 +88,7 @@ pub enum AlterTopicError {
     #[error("no topic {0}")]
     Unknown(TopicName),
     /// Partitions are only ever added.
-    #[error("topic has {have} partitions; {asked} were asked for, and it can only grow, to {max} at most")]
+    #[error("{asked} partitions were asked for; the topic has {have} and can only grow, to {max} at most")]
     Partitions {
         /// What there is.
         have: u32,

@@ -39,6 +39,10 @@ pub(crate) enum Refusal {
     Header(String),
     #[error(transparent)]
     Name(#[from] NameError),
+    #[error("a backup cannot be named {0:?}")]
+    BackupName(String),
+    #[error("the name in the path is no UTF-8")]
+    PathText,
     #[error("{0}")]
     Json(String),
     #[error("{0}")]

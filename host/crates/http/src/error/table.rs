@@ -33,7 +33,9 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         Refusal::Origin(_) => say(Code::ForeignOrigin, "Name the page's origin in http.origins."),
         Refusal::Query(_) => say(Code::IllegalQuery, "Correct the query; /openapi.json has its parameters."),
         Refusal::Header(_) => say(Code::IllegalHeader, "Correct the header."),
-        Refusal::Name(_) => say(Code::IllegalName, "Use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'."),
+        Refusal::Name(_) | Refusal::BackupName(_) | Refusal::PathText => {
+            say(Code::IllegalName, "Use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'.")
+        }
         Refusal::Json(_) => illegal_json(),
         Refusal::Body(_) => illegal_body(),
         Refusal::Parse(error) => parse(error),

@@ -122,6 +122,7 @@ async fn each_wrong_request_says_what_is_wrong_with_it() {
     refused(send("/v1/topics/none/records", "application/json", "1"), 404, "unknown-topic").await;
     refused(send("/v1/topics/_potok.logs/records", "application/json", "1"), 403, "internal-topic").await;
     refused(send("/v1/topics/a%20b/records", "application/json", "1"), 400, "illegal-name").await;
+    refused(host.get("/v1/topics/%ff"), 400, "illegal-name").await;
     let problem =
         refused(send(&format!("{T}?partition=1"), "application/json", "1"), 404, "unknown-partition").await;
     assert!(problem.detail.contains("0 to 0"), "{}", problem.detail);
