@@ -2,7 +2,10 @@
 //! real batches and columns by the product's own builders, so that none is kept in the repository.
 //! No check lives here; each target in `targets/` holds its own.
 
+mod kafka;
 mod memory;
+
+pub use kafka::kafka_seeds;
 
 use potok_types::{
     BatchBuilder, BatchError, Column, Compression, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp,

@@ -14,6 +14,8 @@ mod connection;
 mod error;
 mod frame;
 mod header;
+#[cfg(feature = "test-util")]
+mod in_process;
 mod metrics;
 mod room;
 mod server;
@@ -22,5 +24,7 @@ mod shape;
 mod wire;
 
 pub use cluster::cluster_id;
+#[cfg(feature = "test-util")]
+pub use in_process::InProcess;
 pub use server::{BindError, Components, Server};
 pub use settings::Settings;

@@ -86,22 +86,8 @@ impl Server {
         let address = settings.listen;
         let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local_addr, listener) = listening.map_err(|source| BindError::Listen { address, source })?;
-        let configs = BrokerConfigs::open(&*components.log)?;
         let mut registry = Registry::default();
-        let broker = Broker {
-            log: components.log,
-            coordinator: components.coordinator,
-            clock: components.clock,
-            metrics: Metrics::new(&mut registry),
-            room: Room::new(settings.requests_bytes_max),
-            budget: Budget::new(settings.answers_bytes_max),
-            sessions: Sessions::default(),
-            configs,
-            folder: components.folder,
-            settings,
-            cluster_id: components.cluster_id,
-            stop: CancellationToken::new(),
-        };
+        let broker = broker(settings, components, &mut registry)?;
         let broker = Arc::new(broker);
         registry.register_collector(Box::new(Holding(Arc::clone(&broker))));
         Ok(Server { listener, local_addr, broker, registry: Arc::new(registry) })
@@ -147,6 +133,28 @@ impl Server {
         }
         connections.shutdown().await;
     }
+}
+
+/// What every handler has at hand, over these rooms.
+pub(crate) fn broker(
+    settings: Settings,
+    components: Components,
+    registry: &mut Registry,
+) -> Result<Broker, BindError> {
+    Ok(Broker {
+        configs: BrokerConfigs::open(&*components.log)?,
+        log: components.log,
+        coordinator: components.coordinator,
+        clock: components.clock,
+        metrics: Metrics::new(registry),
+        room: Room::new(settings.requests_bytes_max),
+        budget: Budget::new(settings.answers_bytes_max),
+        sessions: Sessions::default(),
+        folder: components.folder,
+        settings,
+        cluster_id: components.cluster_id,
+        stop: CancellationToken::new(),
+    })
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

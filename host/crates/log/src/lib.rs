@@ -2,6 +2,8 @@
 //! In come record batches and units, out go offsets and batches. The only crate that names RocksDB.
 //! Whatever only RocksDB can do stays out of [`Log`]: the same processors are to run on other logs one day.
 
+#![cfg_attr(not(feature = "rocks"), allow(dead_code, reason = "the log in memory needs less"))]
+
 mod admission;
 mod api;
 mod config;
@@ -12,6 +14,7 @@ mod error;
 mod failing;
 mod memory;
 mod producers;
+#[cfg(feature = "rocks")]
 mod rocks;
 #[cfg(any(test, feature = "test-util"))]
 mod seeded;
@@ -31,6 +34,7 @@ pub use error::{
 #[cfg(any(test, feature = "test-util"))]
 pub use failing::{FailingLog, Fault, Faults};
 pub use memory::MemoryLog;
+#[cfg(feature = "rocks")]
 pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
 #[cfg(any(test, feature = "test-util"))]
 pub use seeded::Seeded;
