@@ -43,6 +43,16 @@ fn a_folder_in_use_and_an_address_in_use_are_named_with_the_remedy() {
 }
 
 #[test]
+fn an_address_for_kafkas_clients_that_is_in_use_is_named_with_the_remedy() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let ended = alone(&["serve", "--data", "d", "--http", "127.0.0.1:0", "--kafka", &address], folder.path());
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains(&address) && ended.err.contains("--kafka"), "{ended:?}");
+}
+
+#[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("log")).unwrap();
