@@ -30,7 +30,7 @@ share.coordinator.state.topic.min.isr=1" "$repository/bench/kafka/peer.sh" start
 }
 
 broker_start_potok() {
-  export POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__PARTITIONS_DEFAULT=3
+  export POTOK_KAFKA__AUTO_CREATE_TOPICS=$auto_create POTOK_KAFKA__PARTITIONS_DEFAULT=3 POTOK_LOG__RETENTION_MS=0
   broker_resume_potok
 }
 

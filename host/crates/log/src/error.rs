@@ -55,7 +55,7 @@ pub struct UnknownPartition(pub TopicPartition);
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CreateTopicError {
     /// The name is taken.
-    #[error("topic {0} exists")]
+    #[error("topic {0} already exists")]
     Exists(TopicName),
     /// Kafka's rule: `.` and `_` are the same in metric names, so two topics may not differ in them alone.
     #[error("topic {new} differs from {existing} in '.' and '_' only")]
