@@ -9,8 +9,8 @@ use crate::error::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use potok_types::{
-    Column, Ends, LeaderEpoch, NewBatch, Offset, PartitionIndex, ProducerId, RecordBatch, Timestamp,
-    TopicName, TopicNumber, TopicPartition,
+    Column, Ends, LeaderEpoch, NewBatch, Offset, PartitionIndex, ProducerEpoch, ProducerId, RecordBatch,
+    Timestamp, TopicName, TopicNumber, TopicPartition,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -70,6 +70,8 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
         from: Offset,
         to: Offset,
     ) -> Result<Vec<AbortedTransaction>, ReadError>;
+    /// The first `limit` producers that the partition remembers, by id: who wrote with an id and was not silent for long since (KIP-664).
+    fn producers(&self, at: TopicPartition, limit: usize) -> Result<Vec<ActiveProducer>, ReadError>;
     /// Moves the log start offset up to `before` (`None`: the high watermark) and gives the space back in time.
     /// Answers the log start offset.
     async fn delete_records(
@@ -248,6 +250,21 @@ pub struct AbortedTransaction {
     pub first_offset: Offset,
     /// Offset of its abort marker.
     pub last_offset: Offset,
+}
+
+/// A producer as a partition remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub producer: ProducerId,
+    /// Its latest epoch here.
+    pub epoch: ProducerEpoch,
+    /// Sequence of its last record in that epoch; none when it has written none.
+    pub last_sequence: Option<i32>,
+    /// When it last wrote, by the host's clock.
+    pub last_written_at: Timestamp,
+    /// First offset of its open transaction.
+    pub open_since: Option<Offset>,
 }
 
 /// One store of one task: `processor` is the deployment's number, `store` its place among the module's stores.

@@ -7,6 +7,7 @@
 //! a batch | first sequence i32 | last sequence i32 | base offset i64 | append time i64, i64::MIN none |
 //! ```
 
+use crate::api::ActiveProducer;
 use crate::error::AppendError;
 use crate::transactions::{EndedTransaction, Marker, TransactionStep};
 use potok_types::{BatchError, BatchHeader, Offset, ProducerEpoch, ProducerId, Timestamp};
@@ -102,6 +103,16 @@ impl ProducerState {
     /// When it last wrote, by the host's clock.
     pub(crate) fn touched_at(&self) -> Timestamp {
         self.touched_at
+    }
+    /// What others may see of it.
+    pub(crate) fn shown(&self, producer: ProducerId) -> ActiveProducer {
+        ActiveProducer {
+            producer,
+            epoch: self.epoch,
+            last_sequence: self.recent.last().map(|sent| sent.last_sequence),
+            last_written_at: self.touched_at,
+            open_since: self.open_since,
+        }
     }
     fn next_sequence(&self) -> i32 {
         self.recent.last().map_or(0, |last| sequence_after(last.last_sequence))

@@ -105,6 +105,9 @@ async fn answer(call: &Call) -> Result<Answer, Fault> {
         }
         ApiKey::DeleteGroups => call.encode(group::delete_groups::handle(call, call.decode()?).await),
         ApiKey::OffsetDelete => call.encode(group::offset_delete::handle(call, call.decode()?).await),
+        ApiKey::DescribeProducers => {
+            call.encode(transaction::describe_producers::handle(call, call.decode()?))
+        }
         ApiKey::DescribeTransactions => {
             call.encode(transaction::describe_transactions::handle(call, call.decode()?).await)
         }

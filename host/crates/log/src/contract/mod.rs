@@ -226,6 +226,7 @@ macro_rules! log_contract {
             a_batch_sent_again_is_answered_with_its_first_offset
             only_the_last_five_batches_are_remembered
             a_gap_in_the_sequence_is_refused
+            producers_are_shown_by_id_with_what_they_have_open
             an_older_epoch_is_fenced_and_a_newer_begins_anew
             a_producer_that_is_unknown_begins_at_the_first_sequence
             a_producer_is_known_to_each_partition_on_its_own

@@ -134,3 +134,20 @@ pub async fn a_refused_unit_leaves_the_sequences_as_they_were(harness: &impl Har
     };
     assert_eq!(base(send(&log, at, 7, 0, 0, &["a"]).await), (0, false));
 }
+
+pub async fn producers_are_shown_by_id_with_what_they_have_open(harness: &impl Harness) {
+    let log = harness.open().await;
+    let at = partition(&log).await;
+    send(&log, at, 9, 3, 0, &["a", "b"]).await.unwrap();
+    append(&log, at, sequenced(7, 0, 0, &["c"], true)).await.unwrap();
+    let shown = |limit| {
+        let all = log.producers(at, limit).unwrap();
+        all.iter()
+            .map(|p| (p.producer.0, p.epoch.0, p.last_sequence, p.open_since.map(Offset::get)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown(10), [(7, 0, Some(0), Some(2)), (9, 3, Some(1), None)]);
+    assert_eq!(shown(1), [(7, 0, Some(0), Some(2))]);
+    let elsewhere = TopicPartition { partition: PartitionIndex(999), ..at };
+    assert!(matches!(log.producers(elsewhere, 10), Err(crate::ReadError::UnknownPartition(_))));
+}

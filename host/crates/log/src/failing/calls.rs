@@ -3,9 +3,9 @@
 
 use super::{FailingLog, Fate};
 use crate::api::{
-    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaKind,
-    NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic, TopicChange, Unit,
-    UnitResult,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
+    Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
+    TopicChange, Unit, UnitResult,
 };
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
@@ -99,6 +99,10 @@ impl Log for FailingLog {
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
         self.may_read()?;
         self.inner.aborted(at, from, to)
+    }
+    fn producers(&self, at: TopicPartition, limit: usize) -> Result<Vec<ActiveProducer>, ReadError> {
+        self.may_read()?;
+        self.inner.producers(at, limit)
     }
     async fn delete_records(
         &self,

@@ -9,9 +9,9 @@ mod keyed;
 mod partition;
 
 use crate::api::{
-    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaKind,
-    NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic, TopicChange, Unit,
-    UnitResult,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
+    Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
+    TopicChange, Unit, UnitResult,
 };
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
@@ -168,6 +168,9 @@ impl Log for MemoryLog {
         to: Offset,
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
         Ok(self.inner.lock().partition(at)?.aborted(from, to))
+    }
+    fn producers(&self, at: TopicPartition, limit: usize) -> Result<Vec<ActiveProducer>, ReadError> {
+        Ok(self.inner.lock().partition(at)?.producers(limit))
     }
     async fn delete_records(
         &self,

@@ -1,7 +1,7 @@
 //! One partition in memory: its batches in offset order, its ends, its producers and transactions.
 //! Invariant: batches never overlap and all lie below `log_end`; whoever watches sees the ends after every change.
 
-use crate::api::{AbortedTransaction, Fetched, ReadRequest};
+use crate::api::{AbortedTransaction, ActiveProducer, Fetched, ReadRequest};
 use crate::error::{ReadError, StoreError};
 use crate::producers::ProducerState;
 use crate::transactions::{TransactionStep, Transactions};
@@ -54,6 +54,12 @@ impl Partition {
     }
     pub(super) fn producer(&self, id: ProducerId) -> Option<&ProducerState> {
         self.producers.get(&id)
+    }
+    pub(super) fn producers(&self, limit: usize) -> Vec<ActiveProducer> {
+        let mut all: Vec<_> = self.producers.iter().map(|(id, state)| state.shown(*id)).collect();
+        all.sort_unstable_by_key(|shown| shown.producer);
+        all.truncate(limit);
+        all
     }
     pub(super) fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
         self.transactions.aborted(from, to)

@@ -45,9 +45,9 @@ pub use open::OpenError;
 pub use settings::Settings;
 
 use crate::api::{
-    AbortedTransaction, Acks, Append, Appended, CommittedOffset, Fetched, Health, KeyRange, Log, MetaKind,
-    NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic, TopicChange, Unit,
-    UnitResult,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
+    Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
+    TopicChange, Unit, UnitResult,
 };
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
@@ -237,6 +237,10 @@ impl Log for RocksLog {
         to: Offset,
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
         Ok(self.shared.partition(at)?.tail.lock().transactions.aborted(from, to))
+    }
+    fn producers(&self, at: TopicPartition, limit: usize) -> Result<Vec<ActiveProducer>, ReadError> {
+        self.shared.partition(at)?;
+        Ok(producers::remembered(&self.shared.store, at, limit)?)
     }
     async fn delete_records(
         &self,

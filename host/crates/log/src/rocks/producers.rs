@@ -3,9 +3,10 @@
 //! holds, plus the changes of the group under way.
 //! The rules of sequences and epochs are `crate::producers`'s.
 
-use super::keys::producers as keys;
+use super::keys::{partition_prefix, producers as keys, successor};
 use super::store::{Family, Store, corrupt};
 use super::writer::Writer;
+use crate::api::ActiveProducer;
 use crate::error::StoreError;
 use crate::producers::ProducerState;
 use potok_types::{ProducerId, Timestamp, TopicNumber, TopicPartition};
@@ -89,6 +90,23 @@ impl Writer {
         gone.iter().for_each(|key| drop(self.producers.known.remove(key)));
         Ok(gone.len())
     }
+}
+
+/// The first `limit` producers of a partition, by id.
+pub(super) fn remembered(
+    store: &Store,
+    at: TopicPartition,
+    limit: usize,
+) -> Result<Vec<ActiveProducer>, StoreError> {
+    let prefix = partition_prefix(at);
+    let mut found = Vec::new();
+    store.scan(Family::Producers, (&prefix, &successor(&prefix)), |key, value| {
+        let wrong = || corrupt(Family::Producers, at, "a producer");
+        let (_, id) = keys::parse(key).ok_or_else(wrong)?;
+        found.push(ProducerState::decode(value).ok_or_else(wrong)?.shown(id));
+        Ok(found.len() < limit)
+    })?;
+    Ok(found)
 }
 
 /// Whether a producer may be forgotten.

@@ -50,6 +50,9 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
     let mut appending = async move { log.append(appends, acks).await }.boxed();
     // the first poll queues it, or puts it in line for room in the queue
     let mut queued = if places.is_empty() { Poll::Ready(Vec::new()) } else { futures::poll!(&mut appending) };
+    if let (Some(leave), true) = (leave, queued.is_pending()) {
+        appending = transaction::hold(leave, appending, places.len());
+    }
     Ok(async move {
         let results = match std::mem::replace(&mut queued, Poll::Pending) {
             Poll::Ready(results) => Some(results),
@@ -59,7 +62,6 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
             }
             Poll::Pending => Some(appending.await),
         };
-        drop(leave);
         settle(&mut request.topics, &places, results);
         answer(&header, &request)
     }

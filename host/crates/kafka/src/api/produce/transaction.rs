@@ -5,16 +5,22 @@ use super::Place;
 use super::wire::{PartitionAnswer, Request};
 use crate::broker::Broker;
 use crate::error;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use kafka_protocol::ResponseError as Code;
 use potok_coordinator::{Identity, TransactionRefusal, WriteGuard};
-use potok_log::Append;
+use potok_log::{Append, AppendError, Appended, StoreError};
 use potok_types::TopicPartition;
 
 /// From here on writing to a partition adds it to the transaction (KIP-890).
 const ADDS_FROM: i16 = 12;
+/// The first version whose clients know that a transaction can be over without their being fenced (KIP-890).
+const KNOWS_ABORTABLE: i16 = 11;
 
 /// Appends with the place of each in the request.
 pub(super) type Placed = (Vec<Append>, Vec<Place>);
+/// An append under way, with a result for each.
+pub(super) type Appending = BoxFuture<'static, Vec<Result<Appended, AppendError>>>;
 
 /// Takes out of `placed` what may not be written. The transaction does not end before what comes back is dropped.
 pub(super) async fn leave(
@@ -42,7 +48,8 @@ pub(super) async fn leave(
     let refusal = |append: &Append| match &asked {
         _ if !append.batch.header().transactional => None,
         Ok(guard) if guard.allows(append.to) => None,
-        Ok(_) => Some(Code::InvalidTxnState),
+        Ok(_) if version < KNOWS_ABORTABLE => Some(Code::InvalidTxnState),
+        Ok(_) => Some(Code::TransactionAbortable),
         Err(code) => Some(*code),
     };
     let (appends, places) = std::mem::take(placed);
@@ -58,11 +65,24 @@ pub(super) async fn leave(
     asked.ok()
 }
 
+/// Holds the leave until the append is done, on a task of its own: whoever wants to end the transaction waits for it, and the connection
+/// that brought it may itself stand behind that one, with its next request, and look at nothing meanwhile.
+pub(super) fn hold(leave: WriteGuard, appending: Appending, batches: usize) -> Appending {
+    let held = tokio::spawn(async move {
+        let results = appending.await;
+        drop(leave);
+        results
+    });
+    // the task ends early only when the whole process does
+    let cut_off = move |_| (0..batches).map(|_| Err(StoreError::Closed.into())).collect();
+    async move { held.await.unwrap_or_else(cut_off) }.boxed()
+}
+
 /// What a producer is told: older ones know no codes of newer rules, and fencing is an epoch's matter to them.
 fn code(version: i16, refusal: &TransactionRefusal) -> Code {
     match error::of_transaction(refusal) {
         Code::ProducerFenced => Code::InvalidProducerEpoch,
-        Code::TransactionAbortable if version < ADDS_FROM => Code::InvalidTxnState,
+        Code::TransactionAbortable if version < KNOWS_ABORTABLE => Code::InvalidTxnState,
         Code::TransactionalIdNotFound => Code::InvalidProducerIdMapping,
         code => code,
     }
