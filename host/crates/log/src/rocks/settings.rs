@@ -34,6 +34,9 @@ pub struct Settings {
     pub wal_bytes_max: u64,
     /// Files that RocksDB keeps open. More: fewer opens when much is read; each takes a descriptor and some KiB.
     pub open_files_max: u32,
+    /// Milliseconds that records are kept in topics that are created without a `retention.ms`; 0 is for ever
+    /// (`log.retention.ms`). Topics that are there keep what they have.
+    pub retention_ms: u64,
     /// Milliseconds between two passes of retention and compaction. More: disk use overshoots its limits longer.
     pub maintenance_interval_ms: u64,
     /// Bytes of removed records that may lie on disk before files are rewritten to give them back. More: less writing, more
@@ -68,6 +71,7 @@ impl Default for Settings {
             block_cache_bytes: 32 * MIB,
             wal_bytes_max: 512 << 20,
             open_files_max: 1024,
+            retention_ms: 604_800_000,
             maintenance_interval_ms: 30_000,
             reclaim_bytes_min: 64 << 20,
             reclaim_percent_min: 20,

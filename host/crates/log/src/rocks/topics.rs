@@ -21,6 +21,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+/// The config that the settings have a default for.
+const RETENTION: &str = "retention.ms";
+
 /// Topics and their partitions.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
@@ -100,7 +103,8 @@ fn random_id(number: TopicNumber) -> [u8; 16] {
 impl Writer {
     /// Creates a topic.
     pub(super) fn create_topic(&mut self, new: &NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
-        let config = self.shared.catalog.read().topics().check_new(new)?;
+        let mut config = self.shared.catalog.read().topics().check_new(new)?;
+        self.set_retention(&mut config)?;
         let number = self.next(Counter::Topic)?;
         let number =
             TopicNumber(u32::try_from(number).map_err(|_| StoreError::Io("out of topic numbers".into()))?);
@@ -112,6 +116,19 @@ impl Writer {
             config,
         };
         self.keep_topic(topic).map_err(CreateTopicError::from)
+    }
+    /// A topic whose creator names no retention gets that of the settings.
+    fn set_retention(&self, config: &mut TopicConfig) -> Result<(), CreateTopicError> {
+        let wanted = match self.shared.settings.retention_ms {
+            0 => -1,
+            ms => i64::try_from(ms).unwrap_or(i64::MAX),
+        };
+        let is_default =
+            config.retention().is_some_and(|kept| kept.as_millis() == wanted.unsigned_abs().into());
+        if is_default || config.overrides().contains_key(RETENTION) {
+            return Ok(());
+        }
+        config.apply(&[(RETENTION.to_owned(), Some(wanted.to_string()))]).map_err(CreateTopicError::from)
     }
     /// Alters a topic.
     pub(super) fn alter_topic(

@@ -1,11 +1,12 @@
 //! What keeps a folder from being opened has its own name, and the folder is left as it was.
 
-use super::{append, batch, clock, copy, keys, open, partition, settings};
+use super::{append, batch, clock, copy, keys, open, open_with, partition, settings, topic};
 use crate::api::Log;
-use crate::rocks::{OpenError, RocksLog};
+use crate::rocks::{OpenError, RocksLog, Settings};
 use potok_types::Clock;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 fn refused(folder: &Path) -> OpenError {
     RocksLog::open(settings(folder), clock() as std::sync::Arc<dyn Clock>).map(drop).unwrap_err()
@@ -81,4 +82,17 @@ async fn a_backup_of_a_running_log_starts_with_everything_acknowledged_before_it
     // a copy of the backup is one as well
     copy(&backup, &folder.path().join("moved"));
     assert_eq!(keys(&open(&folder.path().join("moved"), &clock()), at).len(), 101);
+}
+
+#[tokio::test]
+async fn a_topic_created_without_a_retention_gets_that_of_the_settings() {
+    for (retention_ms, expected) in [(0, None), (5_000, Some(Duration::from_secs(5)))] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open_with(Settings { retention_ms, ..settings(folder.path()) }, &clock());
+        let plain = topic(&log, "plain", 1, &[]).await;
+        let own = topic(&log, "own", 1, &[("retention.ms", "7000")]).await;
+        assert_eq!(plain.config.retention(), expected);
+        assert_eq!(own.config.retention(), Some(Duration::from_secs(7)));
+        log.close().await.unwrap();
+    }
 }
