@@ -66,6 +66,11 @@ impl Door {
         let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.log.create_topic(NewTopic { name: name.parse().unwrap(), partitions, config }).await.unwrap()
     }
+    /// Lets time pass for groups and transactions, until it is aborted.
+    pub(crate) fn run_coordinator(&self) -> JoinHandle<()> {
+        let (coordinator, stop) = (self.coordinator.clone(), self.stop.clone());
+        tokio::spawn(async move { coordinator.run(stop).await })
+    }
     pub(crate) async fn connect(&self) -> Client {
         Client { stream: TcpStream::connect(self.address).await.unwrap(), sent: 0 }
     }

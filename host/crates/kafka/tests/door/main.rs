@@ -10,5 +10,6 @@ mod common;
 mod connections;
 mod every_api;
 mod fetch;
+mod groups;
 mod produce;
 mod sessions;
