@@ -23,7 +23,7 @@ pub(crate) struct Options {
     #[arg(long)]
     guests: PathBuf,
     /// Records of a phase.
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 800)]
     records: u64,
     /// Pairs of phases; the median counts.
     #[arg(long, default_value_t = 5)]
