@@ -88,7 +88,7 @@ pub enum AlterTopicError {
     #[error("no topic {0}")]
     Unknown(TopicName),
     /// Partitions are only ever added.
-    #[error("{asked} partitions were asked for; the topic has {have} and can only grow, to {max} at most")]
+    #[error("the topic has {have} partitions; {asked} would not be an increase, or is above {max}")]
     Partitions {
         /// What there is.
         have: u32,
