@@ -135,7 +135,7 @@ fn what_is_said_is_said_once() {
     let refusals = [
         (vec!["processor", "pause", "none"], "no processor none"),
         (vec!["processor", "deploy", "p", "--module", "m", "--input", "in"], "no module"),
-        (vec!["topic", "create", "in"], "topic in exists"),
+        (vec!["topic", "create", "in"], "topic in already exists"),
         (vec!["topic", "create", "x", "--partitions", "0"], "1 to"),
         (vec!["topic", "alter", "in", "--partitions", "0"], "the topic has 1"),
         (vec!["topic", "create", "x", "--config", "retention.ms=soon"], "retention.ms"),
