@@ -4,6 +4,7 @@
 use crate::stats::{median, percentile};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use potok_coordinator::Coordinator;
 use potok_http::{Components, Server, Settings};
 use potok_log::{Log, MemoryLog, RocksLog};
 use potok_plugin::Plugins;
@@ -75,8 +76,14 @@ impl House {
         };
         let plugins = Plugins::open(potok_plugin::Settings::default(), &folder.path().join("modules"))?;
         let processors = Processors::open(Default::default(), log.clone(), plugins.clone(), clock.clone())?;
+        let rooms = potok_coordinator::Components {
+            log: log.clone(),
+            clock: clock.clone(),
+            of_processor: Arc::new(|_| false),
+        };
         let components = Components {
             log: log.clone(),
+            coordinator: Coordinator::open(Default::default(), rooms)?,
             plugins,
             processors,
             clock: clock.clone(),

@@ -72,6 +72,7 @@ impl App {
         let backups: Arc<dyn Checkpoint> = Arc::new(Backups::new(Arc::clone(&log), modules));
         let components = Components {
             log: shared,
+            coordinator: coordinator.clone(),
             plugins,
             processors: processors.clone(),
             clock,

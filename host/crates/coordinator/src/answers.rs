@@ -79,6 +79,8 @@ pub struct GroupSummary {
     pub state: &'static str,
     /// Kafka's word for its protocol: `Classic` or `Consumer`.
     pub kind: &'static str,
+    /// How many members it has.
+    pub members: usize,
 }
 
 /// A group as it is.

@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
 use crate::{Components, Settings};
+use potok_coordinator::Coordinator;
 use potok_log::{Log, Topic};
 use potok_plugin::Plugins;
 use potok_processor::Processors;
@@ -24,6 +25,7 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) coordinator: Coordinator,
     pub(crate) plugins: Plugins,
     pub(crate) processors: Processors,
     pub(crate) clock: Arc<dyn Clock>,
@@ -49,7 +51,7 @@ impl Deref for App {
 
 impl App {
     pub(crate) fn new(settings: Settings, components: Components) -> App {
-        let Components { log, plugins, processors, clock, checkpoint, numbers } = components;
+        let Components { log, coordinator, plugins, processors, clock, checkpoint, numbers } = components;
         App(Arc::new(Shared {
             limits: Limits::new(&settings),
             metrics: Metrics::default(),
@@ -60,6 +62,7 @@ impl App {
             sticky: AtomicU32::new(0),
             settings,
             log,
+            coordinator,
             plugins,
             processors,
             clock,

@@ -1,13 +1,23 @@
-//! `/v1/groups`: where consumer groups stand, and moving or forgetting their positions.
+//! `/v1/groups`: consumer groups, their members and where they stand, and moving or forgetting their positions.
+//! In come names and places, out go calls on the coordinator, which Kafka's clients meet in too: nothing here changes a group behind
+//! its members' backs. The log is only read, for positions and the ends of partitions.
 
-use crate::api::{Group, GroupList, GroupPosition, GroupSummary, MoveTo, SetOffset, SetOffsets};
+use crate::api::{
+    DeleteOffsetsQuery, Group, GroupAssignment, GroupList, GroupMember, GroupPosition, GroupSummary, MoveTo,
+    SetOffset, SetOffsets,
+};
 use crate::app::{App, partition};
 use crate::error::Refusal;
 use crate::extract::{Json, Name, Nothing, Query};
 use axum::extract::State;
 use axum::http::StatusCode;
-use potok_log::{Acks, CommittedOffset, OffsetChange, OffsetCommit, Unit};
+use potok_coordinator::{
+    ClassicDescription, ConsumerDescription, ConsumerError, ConsumerMember, Description, GroupError,
+    GroupRefusal, TopicId, embedded,
+};
+use potok_log::{CommittedOffset, OffsetChange, OffsetCommit};
 use potok_types::{Offset, Timestamp, TopicName, TopicPartition};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// A group's name: any text, as Kafka has it.
@@ -21,21 +31,18 @@ impl FromStr for GroupName {
     }
 }
 
-/// All groups that have committed an offset.
+/// All groups: those with members, those with positions, and the processors'.
 #[utoipa::path(get, path = "/v1/groups", tag = "groups", responses((status = 200, body = GroupList)))]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Query<Nothing>,
 ) -> Result<axum::Json<GroupList>, Refusal> {
-    let reader = app.clone();
-    let read = move || {
-        let names = reader.log.groups()?;
-        names.into_iter().map(|name| describe_now(&reader, name).map(summary)).collect::<Result<Vec<_>, _>>()
-    };
+    let (listed, reader) = (app.coordinator.list_groups().await?, app.clone());
+    let read = move || listed.into_iter().map(|group| summary(&reader, group)).collect::<Result<Vec<_>, _>>();
     Ok(axum::Json(GroupList { groups: app.limits.blocking(read).await? }))
 }
 
-/// A group and its positions.
+/// A group, its members and its positions.
 #[utoipa::path(get, path = "/v1/groups/{group}", tag = "groups", params(("group" = String, Path, description = "name of the group")),
     responses((status = 200, body = Group)))]
 pub(crate) async fn describe(
@@ -46,7 +53,7 @@ pub(crate) async fn describe(
     Ok(axum::Json(found(&app, name).await?))
 }
 
-/// Sets positions of a group, all or none. A group that has none comes into being.
+/// Sets positions of a group without members, all or none. A group that is not there comes into being.
 #[utoipa::path(put, path = "/v1/groups/{group}/offsets", tag = "groups", params(("group" = String, Path, description = "name of the group")),
     request_body = SetOffsets, responses((status = 200, body = Group)))]
 pub(crate) async fn set_offsets(
@@ -56,8 +63,8 @@ pub(crate) async fn set_offsets(
     Json(asked): Json<SetOffsets>,
 ) -> Result<axum::Json<Group>, Refusal> {
     refuse_processors(&app, &name)?;
-    if name.is_empty() || asked.offsets.is_empty() {
-        return Err(Refusal::Body("a group has a name, and at least one position to be set".to_owned()));
+    if asked.offsets.is_empty() {
+        return Err(Refusal::Body("there is at least one position to be set".to_owned()));
     }
     let (reader, group) = (app.clone(), name.clone());
     let resolve = move || {
@@ -68,27 +75,56 @@ pub(crate) async fn set_offsets(
         Ok(commits)
     };
     let offsets = app.limits.blocking(resolve).await?;
-    app.log.commit(Unit { offsets, ..Unit::default() }, Acks::Synced).await?;
+    let (coordinator, group) = (app.coordinator.clone(), name.clone());
+    to_its_end(&name, async move { coordinator.set_offsets(&group, offsets).await }).await?;
     Ok(axum::Json(found(&app, name).await?))
 }
 
-/// Forgets all positions of a group.
-#[utoipa::path(delete, path = "/v1/groups/{group}", tag = "groups", params(("group" = String, Path, description = "name of the group")),
+/// Forgets positions of a group in a topic that no member reads.
+#[utoipa::path(delete, path = "/v1/groups/{group}/offsets", tag = "groups",
+    params(("group" = String, Path, description = "name of the group"), DeleteOffsetsQuery),
     responses((status = 204, description = "they are gone")))]
+pub(crate) async fn delete_offsets(
+    State(app): State<App>,
+    Name(GroupName(name)): Name<GroupName>,
+    Query(asked): Query<DeleteOffsetsQuery>,
+) -> Result<StatusCode, Refusal> {
+    refuse_processors(&app, &name)?;
+    let partitions = targets(&app, &asked.topic, asked.partition)?;
+    let (coordinator, group) = (app.coordinator.clone(), name.clone());
+    let gone =
+        to_its_end(&name, async move { coordinator.delete_offsets(&group, &partitions).await }).await?;
+    // all of one topic, so all or none
+    if gone.contains(&false) { Err(Refusal::GroupHasMembers(name)) } else { Ok(StatusCode::NO_CONTENT) }
+}
+
+/// Forgets a group without members, with all its positions.
+#[utoipa::path(delete, path = "/v1/groups/{group}", tag = "groups", params(("group" = String, Path, description = "name of the group")),
+    responses((status = 204, description = "it is gone")))]
 pub(crate) async fn delete(
     State(app): State<App>,
     Name(GroupName(name)): Name<GroupName>,
     _: Query<Nothing>,
 ) -> Result<StatusCode, Refusal> {
     refuse_processors(&app, &name)?;
-    let positions = app.log.committed_all(&name)?;
-    if positions.is_empty() {
-        return Err(Refusal::UnknownGroup(name));
-    }
-    let remove = |at| OffsetCommit { group: name.clone(), at, change: OffsetChange::Remove };
-    let offsets = positions.into_iter().map(|(at, _)| remove(at)).collect();
-    app.log.commit(Unit { offsets, ..Unit::default() }, Acks::Synced).await?;
+    let (coordinator, group) = (app.coordinator.clone(), name.clone());
+    to_its_end(&name, async move { coordinator.delete_group(&group).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Runs a change to its end, also when the client goes first: the coordinator would fall behind what it has written. Members that
+/// are in its way are said of the group by name.
+async fn to_its_end<T: Send + 'static>(
+    group: &str,
+    change: impl Future<Output = Result<T, GroupRefusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(change).await {
+        Ok(Err(
+            GroupRefusal::Classic(GroupError::NotEmpty) | GroupRefusal::Consumer(ConsumerError::NotEmpty),
+        )) => Err(Refusal::GroupHasMembers(group.to_owned())),
+        Ok(done) => Ok(done?),
+        Err(error) => Err(Refusal::Panic(format!("a change of a group ended early: {error}"))),
+    }
 }
 
 /// A processor keeps its position in memory while it runs: changed behind its back it would be written over.
@@ -100,14 +136,17 @@ fn refuse_processors(app: &App, group: &str) -> Result<(), Refusal> {
     }
 }
 
-fn resolve(app: &App, group: &str, one: &SetOffset, to: &mut Vec<OffsetCommit>) -> Result<(), Refusal> {
-    let name: TopicName = one.topic.parse()?;
+fn targets(app: &App, topic: &str, index: Option<u32>) -> Result<Vec<TopicPartition>, Refusal> {
+    let name: TopicName = topic.parse()?;
     let topic = app.topic(&name)?;
-    let targets: Vec<TopicPartition> = match one.partition {
+    Ok(match index {
         Some(index) => vec![partition(&topic, index)?],
         None => topic.all_partitions().collect(),
-    };
-    for at in targets {
+    })
+}
+
+fn resolve(app: &App, group: &str, one: &SetOffset, to: &mut Vec<OffsetCommit>) -> Result<(), Refusal> {
+    for at in targets(app, &one.topic, one.partition)? {
         let committed = CommittedOffset {
             offset: target(app, at, one.to)?,
             leader_epoch: None,
@@ -140,14 +179,66 @@ fn target(app: &App, at: TopicPartition, to: MoveTo) -> Result<Offset, Refusal> 
 }
 
 async fn found(app: &App, name: String) -> Result<Group, Refusal> {
-    let reader = app.clone();
-    let group = app.limits.blocking(move || describe_now(&reader, name)).await?;
-    if group.positions.is_empty() { Err(Refusal::UnknownGroup(group.name)) } else { Ok(group) }
+    let (description, reader) = (app.coordinator.describe_group(&name).await?, app.clone());
+    let read = move || {
+        let positions = positions(&reader, &name)?;
+        let lag = positions.iter().map(|position| position.lag).sum();
+        let (state, protocol, members) = match description {
+            Description::Classic(group) => (group.state, "Classic", classic_members(group)),
+            Description::Consumer(group) => (group.state, "Consumer", consumer_members(&reader, group)),
+        };
+        Ok(Group { name, state: state.to_owned(), protocol: protocol.to_owned(), lag, members, positions })
+    };
+    app.limits.blocking(read).await
 }
 
-fn describe_now(app: &App, name: String) -> Result<Group, Refusal> {
+fn classic_members(group: ClassicDescription) -> Vec<GroupMember> {
+    // what members of Connect and others tell each other only looks alike
+    let read = |bytes: &[u8]| match group.protocol_type.as_str() {
+        "consumer" => embedded::assigned_partitions(bytes).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let member = |member: potok_coordinator::GroupMember| GroupMember {
+        assignment: by_topic(read(&member.assignment)),
+        id: member.id,
+        instance_id: member.instance_id,
+        client_id: member.client_id,
+        host: host(&member.client_host),
+    };
+    group.members.into_iter().map(member).collect()
+}
+
+fn consumer_members(app: &App, group: ConsumerDescription) -> Vec<GroupMember> {
+    let named = |(id, partitions): (TopicId, BTreeSet<u32>)| {
+        Some((app.log.topic_with_id(id)?.name.to_string(), partitions.into_iter().collect()))
+    };
+    let member = |member: ConsumerMember| GroupMember {
+        assignment: by_topic(member.assigned.into_iter().filter_map(named).collect()),
+        id: member.id,
+        instance_id: member.instance_id,
+        client_id: member.client_id,
+        host: host(&member.client_host),
+    };
+    group.members.into_iter().map(member).collect()
+}
+
+fn by_topic(mut assigned: Vec<(String, Vec<u32>)>) -> Vec<GroupAssignment> {
+    assigned.sort();
+    let one = |(topic, mut partitions): (String, Vec<u32>)| {
+        partitions.sort_unstable();
+        GroupAssignment { topic, partitions }
+    };
+    assigned.into_iter().map(one).collect()
+}
+
+/// An address without the slash that Kafka's own broker puts before it.
+fn host(client_host: &str) -> String {
+    client_host.trim_start_matches('/').to_owned()
+}
+
+fn positions(app: &App, group: &str) -> Result<Vec<GroupPosition>, Refusal> {
     let mut positions = Vec::new();
-    for (at, committed) in app.log.committed_all(&name)? {
+    for (at, committed) in app.log.committed_all(group)? {
         // positions in deleted topics are forgotten with them
         let (Some(topic), Ok(ends)) = (app.log.topic_numbered(at.topic), app.log.ends(at)) else { continue };
         positions.push(GroupPosition {
@@ -161,11 +252,20 @@ fn describe_now(app: &App, name: String) -> Result<Group, Refusal> {
         });
     }
     positions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
-    Ok(Group { name, lag: positions.iter().map(|position| position.lag).sum(), positions })
+    Ok(positions)
 }
 
-fn summary(group: Group) -> GroupSummary {
-    let mut topics: Vec<String> = group.positions.iter().map(|position| position.topic.clone()).collect();
+fn summary(app: &App, group: potok_coordinator::GroupSummary) -> Result<GroupSummary, Refusal> {
+    let positions = positions(app, &group.name)?;
+    let mut topics: Vec<String> = positions.iter().map(|position| position.topic.clone()).collect();
     topics.dedup();
-    GroupSummary { name: group.name, topics, partitions: group.positions.len() as u64, lag: group.lag }
+    Ok(GroupSummary {
+        name: group.name,
+        state: group.state.to_owned(),
+        protocol: group.kind.to_owned(),
+        members: group.members as u64,
+        topics,
+        partitions: positions.len() as u64,
+        lag: positions.iter().map(|position| position.lag).sum(),
+    })
 }

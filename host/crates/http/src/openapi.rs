@@ -17,7 +17,7 @@ const NAME_PATTERN: &str = r"^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$";
     tags(
         (name = "topics", description = "Topics, their partitions and their configs."),
         (name = "records", description = "Writing and reading records."),
-        (name = "groups", description = "Where consumer groups stand."),
+        (name = "groups", description = "Consumer groups, their members, and where they stand."),
         (name = "modules", description = "Uploaded components."),
         (name = "processors", description = "Deployed modules."),
         (name = "server", description = "The server itself."),

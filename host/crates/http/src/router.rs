@@ -59,7 +59,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(produce::produce, consume::consume, topics::delete_records))
         .routes(routes!(groups::list))
         .routes(routes!(groups::describe, groups::delete))
-        .routes(routes!(groups::set_offsets))
+        .routes(routes!(groups::set_offsets, groups::delete_offsets))
         .routes(routes!(modules::list))
         .routes(routes!(modules::push, modules::describe, modules::delete))
         .routes(routes!(modules::component))

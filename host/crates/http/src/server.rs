@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use potok_coordinator::Coordinator;
 use potok_log::Log;
 use potok_plugin::Plugins;
 use potok_processor::Processors;
@@ -50,6 +51,8 @@ connection: close\r\n\r\n\
 pub struct Components {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// The consumer groups, as Kafka's clients have them.
+    pub coordinator: Coordinator,
     /// The modules.
     pub plugins: Plugins,
     /// The processors.

@@ -105,14 +105,17 @@ impl Inner {
 }
 
 fn summary(name: String, kind: Option<&Kind>) -> GroupSummary {
-    let (protocol_type, state, kind) = match kind {
+    let (protocol_type, state, kind, members) = match kind {
         Some(Kind::Classic(group)) => {
-            (group.protocol_type().unwrap_or_default().to_owned(), state_name(group.state()), CLASSIC)
+            let protocol_type = group.protocol_type().unwrap_or_default().to_owned();
+            (protocol_type, state_name(group.state()), CLASSIC, group.members().len())
         }
-        Some(Kind::Consumer(group)) => (CONSUMERS.to_owned(), group.state(), "Consumer"),
-        None => (String::new(), EMPTY, CLASSIC),
+        Some(Kind::Consumer(group)) => {
+            (CONSUMERS.to_owned(), group.state(), "Consumer", group.members().len())
+        }
+        None => (String::new(), EMPTY, CLASSIC, 0),
     };
-    GroupSummary { name, protocol_type, state, kind }
+    GroupSummary { name, protocol_type, state, kind, members }
 }
 
 fn classic(group: &ClassicGroup) -> ClassicDescription {

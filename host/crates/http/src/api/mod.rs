@@ -11,7 +11,10 @@ mod records;
 mod system;
 mod topics;
 
-pub use groups::{Group, GroupList, GroupPosition, GroupSummary, MoveTo, SetOffset, SetOffsets};
+pub use groups::{
+    DeleteOffsetsQuery, Group, GroupAssignment, GroupList, GroupMember, GroupPosition, GroupSummary, MoveTo,
+    SetOffset, SetOffsets,
+};
 pub use modules::{Grant, Module, ModuleList, ModulePort, ModuleStore, World};
 pub use problem::Problem;
 pub use processors::{

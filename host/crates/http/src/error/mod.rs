@@ -2,6 +2,7 @@
 //! In come the rooms' narrow errors and this room's own, out goes RFC 9457 by the one table (`table.rs`).
 
 mod code;
+mod group;
 mod table;
 
 pub(crate) use code::Code;
@@ -11,6 +12,7 @@ use crate::checkpoint::CheckpointError;
 use crate::produce::parse::ParseError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use potok_coordinator::GroupRefusal;
 use potok_log::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError,
@@ -77,8 +79,8 @@ pub(crate) enum Refusal {
     TopicInUse { topic: TopicName, processor: ProcessorName },
     #[error("cursor names offset {asked} of partition {partition}, which ends at {end}")]
     Cursor { partition: u32, asked: u64, end: u64 },
-    #[error("group {0:?} has committed no offset")]
-    UnknownGroup(String),
+    #[error("group {0:?} has members")]
+    GroupHasMembers(String),
     #[error("group {group:?} holds the positions of processor {processor}")]
     GroupOfProcessor { group: String, processor: String },
     #[error("there is no module {0:?}")]
@@ -111,6 +113,8 @@ pub(crate) enum Refusal {
     Read(#[from] ReadError),
     #[error(transparent)]
     DeleteRecords(#[from] DeleteRecordsError),
+    #[error(transparent)]
+    Group(#[from] GroupRefusal),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 //! any room asks here for its answer before it compiles.
 #![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
+use super::group::{group, stop_members};
 use super::{Code, Refusal};
 use crate::checkpoint::CheckpointError;
 use crate::produce::parse::ParseError;
@@ -13,9 +14,9 @@ use potok_plugin::{PushError, RemoveError};
 use potok_processor::{DeployError, ProcessorError};
 use potok_types::{ProcessorName, TopicName};
 
-type Row = (Code, String);
+pub(super) type Row = (Code, String);
 
-fn say(code: Code, remedy: impl Into<String>) -> Row {
+pub(super) fn say(code: Code, remedy: impl Into<String>) -> Row {
     (code, remedy.into())
 }
 
@@ -59,15 +60,13 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         }
         Refusal::TopicInUse { processor, .. } => say(Code::TopicInUse, delete_first(processor)),
         Refusal::Cursor { .. } => say(Code::OffsetOutOfRange, "Begin anew without the cursor."),
-        Refusal::UnknownGroup(_) => {
-            say(Code::UnknownGroup, "See those there are: GET /v1/groups, or `potok group list`.")
-        }
+        Refusal::GroupHasMembers(_) => stop_members(),
         Refusal::GroupOfProcessor { processor, .. } => say(Code::GroupInUse, reset_instead(processor)),
         Refusal::UnknownModule(_) => unknown_module(),
         Refusal::ModuleInUse { processor, .. } => say(Code::ModuleInUse, delete_first(processor)),
         Refusal::Damaged { .. } => damaged(),
         Refusal::BackupsOff => say(Code::BackupsOff, "Start the server with http.backup_dir set."),
-        Refusal::Panic(_) => say(Code::Internal, "Report it, with what the server's log says."),
+        Refusal::Panic(_) => report(),
         Refusal::Batch(_) => say(Code::IllegalBatch, "Send fewer records at once."),
         Refusal::CreateTopic(error) => create_topic(error),
         Refusal::AlterTopic(error) => alter_topic(error),
@@ -76,6 +75,7 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         Refusal::Commit(error) => commit(error),
         Refusal::Read(error) => read(error),
         Refusal::DeleteRecords(error) => delete_records(error),
+        Refusal::Group(error) => group(error),
         Refusal::Store(error) => store(error),
         Refusal::Push(error) => push(error),
         Refusal::Remove(error) => remove(error),
@@ -130,6 +130,10 @@ fn delete_first(processor: &ProcessorName) -> String {
 
 fn reset_instead(processor: &str) -> String {
     format!("Move the processor instead: `potok processor reset {processor}`.")
+}
+
+pub(super) fn report() -> Row {
+    say(Code::Internal, "Report it, with what the server's log says.")
 }
 
 fn damaged() -> Row {
@@ -224,7 +228,7 @@ fn delete_records(error: &DeleteRecordsError) -> Row {
     }
 }
 
-fn store(error: &StoreError) -> Row {
+pub(super) fn store(error: &StoreError) -> Row {
     match error {
         StoreError::Io(_) => {
             say(Code::StorageFailed, "Check the disk and the server's log; then start the server again.")

@@ -1,5 +1,6 @@
 //! A server on a free port over a log in memory, and short words for asking it.
 
+use potok_coordinator::Coordinator;
 use potok_http::api::Problem;
 use potok_http::{Components, Server, Settings};
 use potok_log::{Log, MemoryLog};
@@ -20,6 +21,7 @@ pub(crate) struct Host {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) coordinator: Coordinator,
     pub(crate) plugins: Plugins,
     pub(crate) processors: Processors,
     pub(crate) stop: CancellationToken,
@@ -46,8 +48,15 @@ impl Host {
         let processors = Processors::open(rooms.0, rooms.1, rooms.2, rooms.3).unwrap();
         let mut settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..Settings::default() };
         change(&mut settings);
+        let rooms = potok_coordinator::Components {
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            of_processor: Arc::new(|_| false),
+        };
+        let coordinator = Coordinator::open(potok_coordinator::Settings::default(), rooms).unwrap();
         let components = Components {
             log: Arc::clone(&log),
+            coordinator: coordinator.clone(),
             plugins: plugins.clone(),
             processors: processors.clone(),
             clock,
@@ -60,11 +69,14 @@ impl Host {
         let running = tokio::spawn(server.run(stop.clone()));
         let (room, stop_room) = (processors.clone(), stop.clone());
         tokio::spawn(async move { room.run(stop_room).await });
+        let (room, stop_room) = (coordinator.clone(), stop.clone());
+        tokio::spawn(async move { room.run(stop_room).await });
         let _stop = stop.clone().drop_guard();
         Host {
             address,
             client: Client::new(),
             log,
+            coordinator,
             plugins,
             processors,
             stop,
@@ -111,6 +123,7 @@ impl Host {
 pub(crate) fn components(host: &Host) -> Components {
     Components {
         log: Arc::clone(&host.log),
+        coordinator: host.coordinator.clone(),
         plugins: host.plugins.clone(),
         processors: host.processors.clone(),
         clock: SystemClock::shared(),

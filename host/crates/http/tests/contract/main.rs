@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod common;
+mod groups;
 #[path = "../../../plugin/tests/kit/mod.rs"]
 #[allow(unreachable_pub, clippy::unwrap_used, reason = "another room's, as it is")]
 mod kit;
