@@ -13,15 +13,15 @@ use reqwest::Method;
 /// Consumer groups.
 #[derive(Debug, Subcommand)]
 pub(super) enum Group {
-    /// List all groups that have committed an offset
+    /// List all groups: of consumers, of processors, and any that has positions
     #[command(after_help = "Examples:\n  potok group list")]
     List(OutputArg),
-    /// Show a group's positions and lag
+    /// Show a group's members, positions and lag
     #[command(
         after_help = "Examples:\n  potok group describe billing\n  potok group describe processor.flight-delays"
     )]
     Describe(Describe),
-    /// Move a group's positions in a topic
+    /// Move a group's positions in a topic, while it has no members
     #[command(after_help = "Examples:\n  \
         potok group reset billing --topic orders --to earliest\n  \
         potok group reset billing --topic orders --partition 3 --to 1200\n  \
@@ -88,13 +88,16 @@ async fn list(client: &Client, output: OutputArg) -> Result<(), Failure> {
         let row = |group: &api::GroupSummary| {
             vec![
                 group.name.clone(),
+                group.state.clone(),
+                group.protocol.clone(),
+                group.members.to_string(),
                 group.topics.join(", "),
                 group.partitions.to_string(),
                 thousands(group.lag),
             ]
         };
-        let heads = ["group", "topics", "partitions", "lag"];
-        Page::table(&heads, list.groups.iter().map(row).collect(), "no group has committed an offset yet")
+        let heads = ["group", "state", "protocol", "members", "topics", "partitions", "lag"];
+        Page::table(&heads, list.groups.iter().map(row).collect(), "no group has members or positions yet")
     })
 }
 
@@ -110,9 +113,27 @@ fn page(group: &api::Group) -> Page {
         ]
     };
     let heads = ["topic", "partition", "offset", "end", "lag", "committed"];
-    Page::facts(vec![("group", group.name.clone()), ("lag", thousands(group.lag))]).and_table(
-        &heads,
-        group.positions.iter().map(row).collect(),
-        "no positions",
-    )
+    let facts = vec![
+        ("group", group.name.clone()),
+        ("state", group.state.clone()),
+        ("protocol", group.protocol.clone()),
+        ("lag", thousands(group.lag)),
+    ];
+    Page::facts(facts)
+        .and_table(&heads, group.positions.iter().map(row).collect(), "no positions")
+        .and_table_named(
+            "members",
+            &["client", "host", "reads", "member"],
+            group.members.iter().map(member).collect(),
+            "none",
+        )
+}
+
+fn member(member: &api::GroupMember) -> Vec<String> {
+    let topic = |one: &api::GroupAssignment| {
+        let partitions: Vec<_> = one.partitions.iter().map(u32::to_string).collect();
+        format!("{}[{}]", one.topic, partitions.join(","))
+    };
+    let reads: Vec<_> = member.assignment.iter().map(topic).collect();
+    vec![member.client_id.clone(), member.host.clone(), reads.join(" "), member.id.clone()]
 }
