@@ -131,7 +131,7 @@ def cluster():
     check("cluster: an id", True, bool(re.search(r"Cluster ID: \S+", java("org.apache.kafka.tools.ClusterTool", "cluster-id", "--bootstrap-server", BROKER))))
     versions = java("org.apache.kafka.tools.BrokerApiVersionsCommand", "--bootstrap-server", BROKER)
     check("versions: every API a Java client wants is usable", [], [line.strip() for line in versions.splitlines() if "UNSUPPORTED" in line and
-          any(name in line for name in ("Produce(", "Fetch(", "ListOffsets(", "Metadata(", "JoinGroup(", "InitProducerId(", "ConsumerGroupHeartbeat("))])
+          line.strip().startswith(("Produce(", "Fetch(", "ListOffsets(", "Metadata(", "JoinGroup(", "InitProducerId(", "ConsumerGroupHeartbeat("))])
     check("log dirs", True, '"error":null' in tool("LogDirsCommand", "--describe"))
     check("features", True, "transaction.version" in tool("FeatureCommand", "describe"))
     check("transactions listed", True, "TransactionalId" in tool("TransactionsCommand", "list"))
