@@ -13,7 +13,7 @@ impl Inner {
         let mut names: BTreeSet<String> = self.log().groups()?.into_iter().collect();
         names.extend(self.group_names());
         for name in names.into_iter().filter(|name| !(self.components.of_processor)(name)) {
-            let mut cell = self.lock(&name).await?;
+            let mut cell = self.lock_anyway(&name).await;
             let done = self.sweep_group(&mut cell).await;
             self.settle(&mut cell);
             done?;

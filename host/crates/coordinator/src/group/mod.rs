@@ -54,7 +54,9 @@ pub(crate) struct Cell {
     gone: bool,
 }
 
-type Locked = OwnedMutexGuard<Cell>;
+/// A group that nobody else can look at. Whoever holds a transaction may take one, several in the order of their names; whoever holds
+/// a group takes no transaction.
+pub(crate) type Locked = OwnedMutexGuard<Cell>;
 
 impl Cell {
     fn new(name: &str, kind: Option<Kind>) -> Cell {
@@ -134,19 +136,24 @@ impl Inner {
         self.groups.by_name.lock().keys().cloned().collect()
     }
     /// The group by its name, locked. One that is not there comes into being, and goes with [`Inner::settle`] when nothing came of it.
-    async fn lock(&self, name: &str) -> Result<Locked, GroupRefusal> {
+    pub(crate) async fn lock(&self, name: &str) -> Result<Locked, GroupRefusal> {
+        let full = {
+            let groups = self.groups.by_name.lock();
+            groups.len() >= GROUPS_MAX && !groups.contains_key(name)
+        };
+        if full { Err(GroupRefusal::TooMany(GROUPS_MAX)) } else { Ok(self.lock_anyway(name).await) }
+    }
+    /// The same where there is no room for another: for what makes no member, and must not fail for want of room.
+    pub(crate) async fn lock_anyway(&self, name: &str) -> Locked {
         loop {
             let cell = {
                 let mut groups = self.groups.by_name.lock();
-                if groups.len() >= GROUPS_MAX && !groups.contains_key(name) {
-                    return Err(GroupRefusal::TooMany(GROUPS_MAX));
-                }
                 let fresh = || Arc::new(tokio::sync::Mutex::new(Cell::new(name, None)));
                 Arc::clone(groups.entry(name.to_owned()).or_insert_with(fresh))
             };
             let locked = cell.lock_owned().await;
             if !locked.gone {
-                return Ok(locked);
+                return locked;
             }
         }
     }
@@ -161,7 +168,7 @@ impl Inner {
         }
     }
     /// The end of whatever was done to a group.
-    fn settle(&self, cell: &mut Cell) {
+    pub(crate) fn settle(&self, cell: &mut Cell) {
         let nothing_came_of_it = !cell.kept && cell.is_memberless() && cell.next_deadline().is_none();
         if cell.kind.is_none() || nothing_came_of_it {
             cell.gone = true;

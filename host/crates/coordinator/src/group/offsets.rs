@@ -121,17 +121,6 @@ impl Inner {
             Some(Kind::Consumer(group)) => Ok(group.may_commit(member_id, *epoch, transactional)?),
         }
     }
-    /// The same, of a group by its name.
-    pub(crate) async fn may_commit_in_transaction(
-        &self,
-        request: &CommitRequest,
-    ) -> Result<(), GroupRefusal> {
-        match self.lock_known(&request.group).await {
-            Some(mut cell) => self.may_commit(&mut cell, request, true),
-            None if request.epoch < 0 => Ok(()),
-            None => Err(GroupRefusal::Unknown(request.group.clone())),
-        }
-    }
 
     async fn check_reader(&self, group: &str, member_id: &str, epoch: i32) -> Result<(), GroupRefusal> {
         let unknown = || GroupRefusal::Consumer(ConsumerError::UnknownMember);

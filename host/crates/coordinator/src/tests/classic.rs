@@ -36,7 +36,7 @@ impl World {
         self.room.join("g", request, &patient()).await
     }
     /// One member, stable.
-    async fn alone(&self) -> JoinReply {
+    pub(super) async fn alone(&self) -> JoinReply {
         let reply = self.join(joining("", None)).await.unwrap();
         let sync = syncing(&reply, &[(&reply.member_id, "all")]);
         assert_eq!(self.room.sync("g", sync, &patient()).await.unwrap().assignment, "all");

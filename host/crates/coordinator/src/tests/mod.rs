@@ -2,6 +2,7 @@
 
 mod classic;
 mod consumer;
+mod locks;
 mod offsets;
 mod transactions;
 

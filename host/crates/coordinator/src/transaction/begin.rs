@@ -1,7 +1,7 @@
 //! What comes before the end: who may write, and what belongs to the transaction.
 
 use super::{Cell, Inner};
-use crate::answers::{OffsetRefusal, TxnCommitRequest};
+use crate::answers::{CommitRequest, OffsetRefusal, TxnCommitRequest};
 use crate::coordinator::Coordinator;
 use crate::error::TransactionRefusal;
 use crate::settings::TRANSACTION_PARTITIONS_MAX;
@@ -78,19 +78,15 @@ impl Coordinator {
         let TxnCommitRequest { transactional_id, who, commit, implicit } = request;
         inner.check_own_group(&commit.group)?;
         let mut cell = inner.alone(&transactional_id).await?;
-        let mut next = cell.known()?.clone();
-        next.check(who)?;
-        inner.may_commit_in_transaction(&commit).await?;
-        let checked: Vec<_> = commit.offsets.iter().map(|offset| inner.check_offset(offset)).collect();
-        let good = commit.offsets.into_iter().zip(&checked).filter(|(_, check)| check.is_ok());
-        for (new, _) in good {
-            let offset =
-                PendingOffset { offset: new.offset, leader_epoch: new.leader_epoch, metadata: new.metadata };
-            next.add_offset(inner.time.now(), who, &commit.group, new.at, offset, implicit)?;
-        }
-        check_size(&next)?;
-        inner.put(&mut cell, next, Acks::Written).await?;
-        Ok(checked)
+        cell.known()?.check(who)?;
+        // held until the offsets are pending: whoever takes the partitions over waits for them (KIP-447)
+        let mut group = inner.lock(&commit.group).await?;
+        let done = match inner.may_commit(&mut group, &commit, true) {
+            Ok(()) => inner.stage(&mut cell, who, commit, implicit).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        inner.settle(&mut group);
+        done
     }
 }
 
@@ -123,6 +119,27 @@ impl Inner {
                 Initialised::NeedsProducerId => fresh = Some(self.log().next_producer_id().await?),
             }
         }
+    }
+
+    /// Offsets become pending.
+    async fn stage(
+        &self,
+        cell: &mut Cell,
+        who: Identity,
+        commit: CommitRequest,
+        implicit: bool,
+    ) -> Result<Vec<Result<(), OffsetRefusal>>, TransactionRefusal> {
+        let mut next = cell.known()?.clone();
+        let checked: Vec<_> = commit.offsets.iter().map(|offset| self.check_offset(offset)).collect();
+        let good = commit.offsets.into_iter().zip(&checked).filter(|(_, check)| check.is_ok());
+        for (new, _) in good {
+            let offset =
+                PendingOffset { offset: new.offset, leader_epoch: new.leader_epoch, metadata: new.metadata };
+            next.add_offset(self.time.now(), who, &commit.group, new.at, offset, implicit)?;
+        }
+        check_size(&next)?;
+        self.put(cell, next, Acks::Written).await?;
+        Ok(checked)
     }
 
     pub(super) async fn add(

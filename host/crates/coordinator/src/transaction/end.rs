@@ -10,7 +10,7 @@ use potok_log::{
     Unit,
 };
 use potok_types::TopicPartition;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Term of the coordinator in the markers: there is one, for ever.
 const COORDINATOR_EPOCH: i32 = 0;
@@ -40,9 +40,22 @@ impl Coordinator {
 }
 
 impl Inner {
-    /// Writes the end, and puts what follows in place. A partition that was deleted needs no marker; neither does one in which a newer
-    /// epoch of the producer writes already.
+    /// Writes the end, and puts what follows in place. The groups whose offsets it commits are held meanwhile, so that nobody forgets an
+    /// offset between the look at what is pending and the write.
     pub(super) async fn finish(&self, cell: &mut Cell, ending: &Ending) -> Result<(), TransactionRefusal> {
+        let names: BTreeSet<&str> = ending.offsets.iter().map(|(group, _, _)| group.as_str()).collect();
+        let mut groups = Vec::with_capacity(names.len());
+        // by name, so that no two transactions wait for each other
+        for name in names {
+            groups.push(self.lock_anyway(name).await);
+        }
+        let done = self.write_end(cell, ending).await;
+        groups.iter_mut().for_each(|group| self.settle(group));
+        done
+    }
+
+    /// A partition that was deleted needs no marker; neither does one in which a newer epoch of the producer writes already.
+    async fn write_end(&self, cell: &mut Cell, ending: &Ending) -> Result<(), TransactionRefusal> {
         let mut next = cell.known()?.clone();
         next.ended(self.time.now(), ending);
         let mut skipped = HashSet::new();
