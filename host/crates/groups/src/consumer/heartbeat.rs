@@ -192,7 +192,8 @@ impl ConsumerGroup {
         Ok(HeartbeatReply {
             member_id: request.member_id.clone(),
             member_epoch: request.member_epoch,
-            heartbeat_interval: self.settings.heartbeat_interval,
+            // it does not come again
+            heartbeat_interval: Duration::ZERO,
             assignment: None,
             changed: true,
         })

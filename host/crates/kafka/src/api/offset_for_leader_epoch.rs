@@ -34,12 +34,15 @@ fn end(
     let found = topic.as_ref().map_err(|code| *code).and_then(|topic| {
         let at = topics::partition(topic, asked.partition)?;
         topics::check_epoch(broker, asked.current_leader_epoch)?;
+        if asked.leader_epoch > broker.log.leader_epoch().0 {
+            return Ok(None);
+        }
         let end = broker.log.epoch_end(at, LeaderEpoch(asked.leader_epoch));
         end.map_err(|_| Code::UnknownTopicOrPartition)
     });
     match found {
         Ok(Some((epoch, end))) => response.with_leader_epoch(epoch.0).with_end_offset(end.to_wire()),
-        // an epoch from before anything that is kept
+        // an epoch from before anything that is kept, or one that has not come
         Ok(None) => response,
         Err(code) => response.with_error_code(code.code()),
     }

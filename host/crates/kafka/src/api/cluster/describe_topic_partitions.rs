@@ -67,7 +67,7 @@ fn wire(name: &str) -> TopicName {
 
 fn unknown(name: &str, code: Code) -> DescribeTopicPartitionsResponseTopic {
     let topic = DescribeTopicPartitionsResponseTopic::default().with_name(Some(wire(name)));
-    topic.with_error_code(code.code())
+    topic.with_error_code(code.code()).with_topic_authorized_operations(operations::of_topic(true))
 }
 
 /// Up to `left` partitions from `first` on, and with which to go on.

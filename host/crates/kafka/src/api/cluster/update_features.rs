@@ -1,4 +1,5 @@
-//! UpdateFeatures (key 57): features are at the one level that this server has.
+//! UpdateFeatures (key 57): features are at the one level that this server has. All or nothing, as in Kafka: the first refusal is
+//! that of the whole request.
 
 use crate::api::api_versions::FEATURES;
 use crate::call::Call;
@@ -8,31 +9,23 @@ use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// From here on the whole request has an answer, and features have none of their own.
+/// From here on features have no answers of their own.
 const WHOLE_FROM: i16 = 2;
 
 pub(crate) fn handle(call: &Call, request: &UpdateFeaturesRequest) -> UpdateFeaturesResponse {
-    let refusals: Vec<Option<String>> = request.feature_updates.iter().map(refusal).collect();
     let response = UpdateFeaturesResponse::default().with_error_message(None);
-    if call.version() >= WHOLE_FROM {
-        return match refusals.into_iter().flatten().next() {
-            None => response,
-            Some(message) => response
-                .with_error_code(Code::FeatureUpdateFailed.code())
-                .with_error_message(Some(StrBytes::from_string(message))),
-        };
+    if let Some(message) = request.feature_updates.iter().find_map(refusal) {
+        return response
+            .with_error_code(Code::InvalidUpdateVersion.code())
+            .with_error_message(Some(StrBytes::from_string(message)));
     }
-    let told = |(asked, refusal): (&FeatureUpdateKey, Option<String>)| {
-        let result =
-            UpdatableFeatureResult::default().with_error_message(None).with_feature(asked.feature.clone());
-        match refusal {
-            None => result,
-            Some(message) => result
-                .with_error_code(Code::FeatureUpdateFailed.code())
-                .with_error_message(Some(StrBytes::from_string(message))),
-        }
+    if call.version() >= WHOLE_FROM {
+        return response;
+    }
+    let told = |asked: &FeatureUpdateKey| {
+        UpdatableFeatureResult::default().with_error_message(None).with_feature(asked.feature.clone())
     };
-    response.with_results(request.feature_updates.iter().zip(refusals).map(told).collect())
+    response.with_results(request.feature_updates.iter().map(told).collect())
 }
 
 /// Why a feature cannot have the level that is asked for; none when it has it.

@@ -76,7 +76,7 @@ fn told(version: i16, one: Shown, synonyms: bool, words: bool) -> DescribeConfig
         .with_config_source(one.source)
         .with_synonyms(chain);
     let result = if version >= WORDS_FROM { result.with_config_type(one.kind as i8) } else { result };
-    if words { result.with_documentation(Some(StrBytes::from_static_str(one.doc))) } else { result }
+    result.with_documentation(words.then(|| StrBytes::from_static_str(one.doc)))
 }
 
 fn synonym(name: &'static str, value: String, source: i8) -> DescribeConfigsSynonym {

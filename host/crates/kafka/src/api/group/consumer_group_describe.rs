@@ -67,7 +67,7 @@ fn describe(call: &Call, member: ConsumerMember) -> Member {
         .with_client_id(StrBytes::from_string(member.client_id))
         .with_client_host(StrBytes::from_string(member.client_host))
         .with_subscribed_topic_names(member.topics.into_iter().map(topic).collect())
-        .with_subscribed_topic_regex(member.pattern.map(StrBytes::from_string))
+        .with_subscribed_topic_regex(Some(StrBytes::from_string(member.pattern.unwrap_or_default())))
         .with_assignment(wire(call, &member.assigned))
         .with_target_assignment(wire(call, &member.target));
     if call.version() >= HAS_MEMBER_TYPE { described.with_member_type(CONSUMER) } else { described }

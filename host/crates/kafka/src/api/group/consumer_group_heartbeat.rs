@@ -3,12 +3,13 @@
 use super::{host, millis, text};
 use crate::call::Call;
 use crate::error;
+use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{
     Assignment as WireAssignment, TopicPartitions,
 };
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use kafka_protocol::protocol::StrBytes;
-use potok_coordinator::{Assignment, HeartbeatReply, HeartbeatRequest};
+use potok_coordinator::{Assignment, GroupRefusal, HeartbeatReply, HeartbeatRequest};
 use uuid::Uuid;
 
 pub(crate) async fn handle(
@@ -34,8 +35,16 @@ pub(crate) async fn handle(
     match call.broker.coordinator.consumer_heartbeat(&request.group_id, heartbeat).await {
         Ok(reply) => told(reply),
         Err(refusal) => ConsumerGroupHeartbeatResponse::default()
-            .with_error_code(error::of_group(&refusal).code())
+            .with_error_code(code(&refusal).code())
             .with_error_message(Some(StrBytes::from_string(refusal.to_string()))),
+    }
+}
+
+/// Here a group without a name is a request that is wrong, as in Kafka; in the classic protocol it is a wrong name.
+fn code(refusal: &GroupRefusal) -> Code {
+    match refusal {
+        GroupRefusal::IllegalName => Code::InvalidRequest,
+        refusal => error::of_group(refusal),
     }
 }
 

@@ -3,11 +3,19 @@
 use super::text;
 use crate::call::Call;
 use crate::error;
+use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 use potok_coordinator::SyncRequest;
 
+/// From here on a member says which protocol it means (KIP-559).
+const PROTOCOL_FROM: i16 = 5;
+
 pub(crate) async fn handle(call: &Call, request: SyncGroupRequest) -> SyncGroupResponse {
+    let is_unsaid = request.protocol_type.is_none() || request.protocol_name.is_none();
+    if call.version() >= PROTOCOL_FROM && is_unsaid {
+        return SyncGroupResponse::default().with_error_code(Code::InconsistentGroupProtocol.code());
+    }
     let assignments = request.assignments.into_iter().map(|a| (a.member_id.to_string(), a.assignment));
     let sync = SyncRequest {
         member_id: request.member_id.to_string(),
