@@ -1,6 +1,6 @@
 // The same requests to two brokers, every version that both offer; answers compared by code and shape. Prints what differs.
 //   Differential SCRIPT KNOWN REFERENCE CANDIDATE      brokers as host:port; KNOWN: differences that are meant, with reasons
-// A step of the script: {"api", "body", "versions": [from, to], "save": {variable: json pointer}, "mask": [names of fields], "wait": true}.
+// A step of the script: {"api", "body", "versions": [from, to], "save": {variable: json pointer}, "mask": [names of fields], "until": code}.
 // `$v` is the version and `$run` this run's number. Values of fields that are random or the broker's own are compared by type alone.
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.*;
@@ -36,7 +36,7 @@ class Differential {
             return range != null && range.minVersion() <= version && version <= range.maxVersion();
         }
 
-        // The answer as JSON, text `closed` or `not sendable`; asked again while it says "not yet", where the step waits.
+        // The answer as JSON, text `closed` or `not sendable`; asked again while it says "not yet", or not yet the code that the step waits for.
         JsonNode ask(ApiMessageType type, short version, JsonNode step) throws Exception {
             variables.put("v", String.valueOf(version));
             for (long end = System.currentTimeMillis() + WAIT_SECONDS_MAX * 1000;; Thread.sleep(100)) {
@@ -52,7 +52,9 @@ class Differential {
                 var json = Wire.json(answer, version);
                 var saved = step.path("save");
                 saved.fieldNames().forEachRemaining(name -> variables.put(name, json.at(saved.get(name).asText()).asText()));
-                if (!NOT_YET.contains(firstError(json)) || System.currentTimeMillis() > end) return json;
+                int error = firstError(json);
+                boolean settled = step.has("until") ? error == step.get("until").asInt() : !NOT_YET.contains(error);
+                if (settled || System.currentTimeMillis() > end) return json;
             }
         }
 
