@@ -94,26 +94,34 @@ pub(super) fn decode(version: i16, body: BytesMut) -> Result<Request, Fault> {
     let transactional_id = if version >= 3 { reader.string()? } else { None };
     let (acks, timeout_ms) = (reader.i16()?, reader.i32()?);
     let mut topics = Vec::new();
-    let mut items = 0;
+    let mut items = Items(0);
     for _ in 0..reader.count()? {
+        items.count_one()?;
         let by_id = version >= TOPIC_IDS_FROM;
         let id = if by_id { Some(reader.uuid()?) } else { None };
         let name = if by_id { None } else { reader.string()? };
         let mut partitions = Vec::new();
         for _ in 0..reader.count()? {
+            items.count_one()?;
             let (index, records) = (reader.i32()?, reader.bytes()?.unwrap_or_default());
             reader.skip_tagged()?;
             partitions.push(PartitionData { index, records, answer: PartitionAnswer::default() });
-        }
-        items += 1 + partitions.len();
-        if items > ITEMS_MAX {
-            return Err(Fault::Malformed("the request has too many items"));
         }
         reader.skip_tagged()?;
         topics.push(TopicData { name: name.unwrap_or_default(), id, partitions });
     }
     reader.skip_tagged()?;
     Ok(Request { transactional_id, acks, timeout_ms, topics })
+}
+
+/// Items of a request so far. Counted before each is made, so that memory is bounded by the limit, not by the request's size.
+struct Items(usize);
+
+impl Items {
+    fn count_one(&mut self) -> Result<(), Fault> {
+        self.0 += 1;
+        if self.0 > ITEMS_MAX { Err(Fault::Malformed("the request has too many items")) } else { Ok(()) }
+    }
 }
 
 /// The answer, at the version of the request.
@@ -161,4 +169,22 @@ fn encode_partition(writer: &mut Writer, version: i16, index: i32, answer: &Part
         writer.string(answer.message.as_deref());
     }
     writer.no_tagged();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+
+    #[test]
+    fn the_partition_above_the_limit_is_refused_before_what_follows_is_looked_at() {
+        let mut body = BytesMut::new();
+        body.put_slice(&[0xff, 0xff, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, b't']);
+        body.put_i32(0x0010_0000);
+        // an index and no records; behind the limit there are no partitions, only bytes that are none
+        body.put_bytes(0, (ITEMS_MAX - 1) * 8);
+        body.put_bytes(0x80, 0x0010_0000);
+        let refused = decode(8, body).expect_err("it is above the limit");
+        assert_eq!(refused, Fault::Malformed("the request has too many items"));
+    }
 }
