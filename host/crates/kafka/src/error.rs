@@ -45,6 +45,17 @@ pub(crate) enum Fault {
     /// A producer that wants no answers (`acks=0`) learns of a failure by this.
     #[error("a batch that wants no acknowledgement was refused with code {0}")]
     Unacknowledged(i16),
+    /// Other requests take all the memory that there is for them, for long.
+    #[error("there was no room for the request beside those of other connections")]
+    NoRoom,
+    /// What was asked for is more than a client can read.
+    #[error("an answer of {len} bytes is not allowed; the limit is {max}: ask for less at a time")]
+    AnswerTooLarge {
+        /// Its length.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
     /// Our own mistake: the answer does not encode.
     #[error("the answer does not encode: {0}")]
     Unencodable(String),
@@ -166,7 +177,6 @@ pub(crate) fn of_append(error: &AppendError) -> Code {
         AppendError::KeyMissing { .. } => Code::InvalidRecord,
         AppendError::OutOfOrder { .. } => Code::OutOfOrderSequenceNumber,
         AppendError::Fenced { .. } => Code::InvalidProducerEpoch,
-        AppendError::UnknownProducer { .. } => Code::UnknownProducerId,
         AppendError::Overloaded => Code::RequestTimedOut,
         AppendError::Store(error) => of_store(error),
     }

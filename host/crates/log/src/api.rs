@@ -8,12 +8,16 @@ use crate::error::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use potok_types::{
     Column, Ends, LeaderEpoch, NewBatch, Offset, PartitionIndex, ProducerEpoch, ProducerId, RecordBatch,
     Timestamp, TopicName, TopicNumber, TopicPartition,
 };
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// Appends that are queued: a result for each.
+pub type Appending = BoxFuture<'static, Vec<Result<Appended, AppendError>>>;
 
 /// A partitioned, durable log with keyed state beside it. Cheap to share as `Arc<dyn Log>`.
 ///
@@ -44,7 +48,12 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// Appends batches, each to its partition; answers in the order asked, each on its own. All that a call brings for
     /// one partition stays in order. Returns when the promise of `acks` holds (with [`Acks::None`] once queued: the
     /// answers then carry no offset).
-    async fn append(&self, batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>>;
+    async fn append(&self, batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
+        self.enqueue(batches, acks).await.await
+    }
+    /// The same in two steps: when this returns, the batches have their place in the queue, before those of every later call; what
+    /// comes back is what [`Log::append`] answers. It goes on by itself, also when nobody looks at it.
+    async fn enqueue(&self, batches: Vec<Append>, acks: Acks) -> Appending;
     /// Batches from the one that holds `offset` on (whole, so the first may begin before it), at least one when there is
     /// one, else as many as fit in `bytes_max`. Empty at the end. Never waits.
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError>;

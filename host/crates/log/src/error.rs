@@ -159,12 +159,6 @@ pub enum AppendError {
         /// The one that came.
         found: i16,
     },
-    /// A batch of a producer that this partition has forgotten, not at its first sequence.
-    #[error("producer {producer} is unknown here and does not begin at sequence 0")]
-    UnknownProducer {
-        /// Producer id.
-        producer: i64,
-    },
     /// The write queue stayed full.
     #[error("the log is behind: its write queue is full")]
     Overloaded,
@@ -254,8 +248,7 @@ impl AppendError {
             | AppendError::Invalid(_)
             | AppendError::KeyMissing { .. }
             | AppendError::OutOfOrder { .. }
-            | AppendError::Fenced { .. }
-            | AppendError::UnknownProducer { .. } => Remedy::FixRequest,
+            | AppendError::Fenced { .. } => Remedy::FixRequest,
             AppendError::Overloaded => Remedy::RetryLater,
             AppendError::Store(error) => error.remedy(),
         }

@@ -22,9 +22,10 @@ mod topics;
 mod transactions;
 
 pub use api::{
-    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
-    Log, MetaChange, MetaKind, NewTopic, OffsetChange, OffsetCommit, ReadRequest, StateChange, StateEntry,
-    StateStore, TaskKey, TimerChange, TimerClock, TimerEntry, Topic, TopicChange, Unit, UnitResult,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appended, Appending, CommittedOffset, Fetched, Health,
+    KeyRange, Log, MetaChange, MetaKind, NewTopic, OffsetChange, OffsetCommit, ReadRequest, StateChange,
+    StateEntry, StateStore, TaskKey, TimerChange, TimerClock, TimerEntry, Topic, TopicChange, Unit,
+    UnitResult,
 };
 pub use config::{CleanupPolicy, ConfigError, ConfigKey, ConfigSource, TimestampType, TopicConfig};
 pub use error::{

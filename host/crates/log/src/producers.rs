@@ -73,13 +73,8 @@ pub(crate) fn check(
     if found < 0 {
         return Err(BatchError::Counts(format!("a producer's batch has a sequence, not {found}")).into());
     }
-    let Some(known) = known else {
-        return if found == 0 {
-            Ok(Verdict::Append)
-        } else {
-            Err(AppendError::UnknownProducer { producer: id.0 })
-        };
-    };
+    // one that was silent for so long that it was forgotten goes on where it was, as in Kafka
+    let Some(known) = known else { return Ok(Verdict::Append) };
     if epoch == known.epoch {
         let same =
             |sent: &&SentBatch| sent.first_sequence == found && sent.last_sequence == header.last_sequence();

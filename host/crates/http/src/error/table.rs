@@ -194,7 +194,7 @@ fn append(error: &AppendError) -> Row {
         AppendError::KeyMissing { .. } => {
             say(Code::KeyMissing, "Give each record a key: the newest record of each is what is kept.")
         }
-        AppendError::OutOfOrder { .. } | AppendError::Fenced { .. } | AppendError::UnknownProducer { .. } => {
+        AppendError::OutOfOrder { .. } | AppendError::Fenced { .. } => {
             say(Code::ProducerConflict, "Begin a new producer.")
         }
         AppendError::Overloaded => say(Code::Overloaded, "Try again in a while, or send less at once."),

@@ -228,7 +228,7 @@ macro_rules! log_contract {
             a_gap_in_the_sequence_is_refused
             producers_are_shown_by_id_with_what_they_have_open
             an_older_epoch_is_fenced_and_a_newer_begins_anew
-            a_producer_that_is_unknown_begins_at_the_first_sequence
+            a_producer_that_is_unknown_or_was_forgotten_goes_on_at_any_sequence
             a_producer_is_known_to_each_partition_on_its_own
             sequences_follow_within_one_call_and_within_one_unit
             a_refused_unit_leaves_the_sequences_as_they_were

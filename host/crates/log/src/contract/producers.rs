@@ -74,12 +74,15 @@ pub async fn an_older_epoch_is_fenced_and_a_newer_begins_anew(harness: &impl Har
     assert!(matches!(send(&log, at, 7, 1, 2, &["e"]).await, Err(AppendError::Fenced { current: 2, .. })));
 }
 
-pub async fn a_producer_that_is_unknown_begins_at_the_first_sequence(harness: &impl Harness) {
+pub async fn a_producer_that_is_unknown_or_was_forgotten_goes_on_at_any_sequence(harness: &impl Harness) {
     let log = harness.open().await;
     let at = partition(&log).await;
-    let unknown = send(&log, at, 7, 0, 1, &["a"]).await;
-    assert!(matches!(unknown, Err(AppendError::UnknownProducer { producer: 7 })), "{unknown:?}");
-    assert_eq!(base(send(&log, at, 7, 0, 0, &["a"]).await), (0, false));
+    assert_eq!(base(send(&log, at, 7, 0, 5, &["a"]).await), (0, false));
+    assert_eq!(base(send(&log, at, 7, 0, 5, &["a"]).await), (0, true));
+    assert!(matches!(
+        send(&log, at, 7, 0, 7, &["c"]).await,
+        Err(AppendError::OutOfOrder { expected: 6, .. })
+    ));
 }
 
 pub async fn a_producer_is_known_to_each_partition_on_its_own(harness: &impl Harness) {

@@ -68,8 +68,8 @@ pub async fn a_unit_with_one_bad_append_leaves_nothing(harness: &impl Harness) {
     );
     assert_nothing_is_there(&log, at);
     let gap = vec![
-        Append { to: at, batch: batch(&["a"]) },
-        Append { to: at, batch: sequenced(5, 0, 1, &["b"], false) },
+        Append { to: at, batch: sequenced(5, 0, 0, &["a"], false) },
+        Append { to: at, batch: sequenced(5, 0, 2, &["b"], false) },
     ];
     let refused = log.commit(one_of_everything(gap, at), Acks::Written).await;
     assert!(matches!(refused, Err(CommitError::Append { index: 1, .. })), "{refused:?}");

@@ -3,16 +3,18 @@
 
 use super::{FailingLog, Fate};
 use crate::api::{
-    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appending, CommittedOffset, Fetched, Health, KeyRange,
     Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
     TopicChange, Unit, UnitResult,
 };
 use crate::error::{
-    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
-    ReadError, StoreError, UnknownPartition,
+    AlterTopicError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
+    StoreError, UnknownPartition,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::ready;
 use potok_types::{
     Column, Ends, LeaderEpoch, Offset, ProducerId, Timestamp, TopicName, TopicNumber, TopicPartition,
 };
@@ -47,8 +49,8 @@ impl Log for FailingLog {
         self.inner.topics()
     }
 
-    async fn append(&self, mut batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
-        match self.fate().await {
+    async fn enqueue(&self, mut batches: Vec<Append>, acks: Acks) -> Appending {
+        let results = match self.fate().await {
             Fate::Done => self.inner.append(batches, acks).await,
             Fate::Refused(error) => {
                 // a log that is broken does nothing at all; one that breaks now may have done the first few
@@ -63,7 +65,8 @@ impl Log for FailingLog {
                 let answers = self.inner.append(batches, acks).await;
                 answers.into_iter().map(|answer| answer.and(Err(error.clone().into()))).collect()
             }
-        }
+        };
+        ready(results).boxed()
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         self.may_read()?;

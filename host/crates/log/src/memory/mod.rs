@@ -9,17 +9,19 @@ mod keyed;
 mod partition;
 
 use crate::api::{
-    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appending, CommittedOffset, Fetched, Health, KeyRange,
     Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
     TopicChange, Unit, UnitResult,
 };
 use crate::error::{
-    AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
-    ReadError, StoreError, UnknownPartition,
+    AlterTopicError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
+    StoreError, UnknownPartition,
 };
 use crate::topics::Topics;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::ready;
 use keyed::{Groups, Meta, States, Timers};
 use parking_lot::{Mutex, MutexGuard};
 use partition::Partition;
@@ -132,12 +134,13 @@ impl Log for MemoryLog {
         self.inner.lock().topics.all().cloned().collect()
     }
 
-    async fn append(&self, batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
+    async fn enqueue(&self, batches: Vec<Append>, acks: Acks) -> Appending {
         let now = self.clock.now();
-        match self.open() {
+        let results = match self.open() {
             Ok(mut inner) => batches.into_iter().map(|append| inner.append(append, now, acks)).collect(),
             Err(error) => batches.iter().map(|_| Err(error.clone().into())).collect(),
-        }
+        };
+        ready(results).boxed()
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         self.inner.lock().partition(request.at)?.read(&request)

@@ -45,9 +45,9 @@ pub use open::OpenError;
 pub use settings::Settings;
 
 use crate::api::{
-    AbortedTransaction, Acks, ActiveProducer, Append, Appended, CommittedOffset, Fetched, Health, KeyRange,
-    Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
-    TopicChange, Unit, UnitResult,
+    AbortedTransaction, Acks, ActiveProducer, Append, Appended, Appending, CommittedOffset, Fetched, Health,
+    KeyRange, Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry,
+    Topic, TopicChange, Unit, UnitResult,
 };
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
@@ -56,6 +56,8 @@ use crate::error::{
 use append::{Entry, without_offset};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::ready;
 use keys::meta::Counter;
 use maintenance::Stop;
 use parking_lot::Mutex;
@@ -177,36 +179,40 @@ impl Log for RocksLog {
         self.shared.catalog.read().topics().all().cloned().collect()
     }
 
-    async fn append(&self, batches: Vec<Append>, acks: Acks) -> Vec<Result<Appended, AppendError>> {
+    async fn enqueue(&self, batches: Vec<Append>, acks: Acks) -> Appending {
         let now = self.shared.clock.now();
         let len = batches.iter().map(|append| Entry::len(&append.batch)).sum();
         let entries: Vec<_> =
             batches.into_iter().map(|append| Entry::admit(&self.shared, append, now)).collect();
         if entries.iter().all(Result::is_err) {
-            return fail_all(entries, &AppendError::Overloaded);
+            return ready(fail_all(entries, &AppendError::Overloaded)).boxed();
         }
         if let Err(error) = self.shared.refusal.check() {
-            return fail_all(entries, &error.into());
+            return ready(fail_all(entries, &error.into())).boxed();
         }
         let held = match self.shared.queue.room(len).await {
             Ok(held) => held,
-            Err(why) => return fail_all(entries, &refused(why)),
+            Err(why) => return ready(fail_all(entries, &refused(why))).boxed(),
         };
         let count = entries.len();
         if acks == Acks::None {
             let accepted = |entry: &Result<Entry, AppendError>| {
                 entry.as_ref().map(Entry::accepted).map_err(Clone::clone)
             };
-            let results = entries.iter().map(accepted).collect();
-            return match self.shared.queue.push(Command::Append { entries, acks, reply: None }, held) {
+            let results: Vec<_> = entries.iter().map(accepted).collect();
+            let results = match self.shared.queue.push(Command::Append { entries, acks, reply: None }, held) {
                 Ok(()) => results,
                 Err(why) => results.into_iter().map(|result| result.and(Err(refused(why)))).collect(),
             };
+            return ready(results).boxed();
         }
         let (to, answer) = oneshot::channel();
         let pushed = self.shared.queue.push(Command::Append { entries, acks, reply: Some(to) }, held);
-        let closed = || (0..count).map(|_| Err(StoreError::Closed.into())).collect();
-        if pushed.is_err() { closed() } else { answer.await.unwrap_or_else(|_| closed()) }
+        let closed = move || (0..count).map(|_| Err(StoreError::Closed.into())).collect();
+        match pushed {
+            Err(_) => ready(closed()).boxed(),
+            Ok(()) => answer.map(move |answer| answer.unwrap_or_else(|_| closed())).boxed(),
+        }
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         read::read(&self.shared, request)

@@ -17,7 +17,6 @@ use futures::FutureExt;
 use kafka_protocol::ResponseError as Code;
 use potok_log::{Acks, Append, AppendError, Appended, Topic};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use wire::{PartitionAnswer, PartitionData, Request, TopicData};
 
@@ -46,21 +45,21 @@ pub(crate) async fn start(broker: Arc<Broker>, header: Header, body: BytesMut) -
     let leave = transaction::leave(&broker, header.version, &mut request, &mut placed).await;
     let (appends, places) = placed;
     let acks = acks.unwrap_or(Acks::Written);
-    let log = Arc::clone(&broker.log);
-    let mut appending = async move { log.append(appends, acks).await }.boxed();
-    // the first poll queues it, or puts it in line for room in the queue
-    let mut queued = if places.is_empty() { Poll::Ready(Vec::new()) } else { futures::poll!(&mut appending) };
-    if let (Some(leave), true) = (leave, queued.is_pending()) {
+    // what stands in the queue is written by itself, so waiting here for room in it waits for nobody behind this request
+    let mut appending = match places.is_empty() {
+        true => futures::future::ready(Vec::new()).boxed(),
+        false => broker.log.enqueue(appends, acks).await,
+    };
+    if let Some(leave) = leave {
         appending = transaction::hold(leave, appending, places.len());
     }
     Ok(async move {
-        let results = match std::mem::replace(&mut queued, Poll::Pending) {
-            Poll::Ready(results) => Some(results),
-            Poll::Pending if acks == Acks::Synced => {
+        let results = match acks {
+            Acks::Synced => {
                 let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
                 tokio::time::timeout(patience.max(TIMEOUT_MIN), appending).await.ok()
             }
-            Poll::Pending => Some(appending.await),
+            Acks::None | Acks::Written => Some(appending.await),
         };
         settle(&mut request.topics, &places, results);
         answer(&header, &request)

@@ -6,10 +6,9 @@ use super::wire::{PartitionAnswer, Request};
 use crate::broker::Broker;
 use crate::error;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use kafka_protocol::ResponseError as Code;
 use potok_coordinator::{Identity, TransactionRefusal, WriteGuard};
-use potok_log::{Append, AppendError, Appended, StoreError};
+use potok_log::{Append, Appending, StoreError};
 use potok_types::TopicPartition;
 
 /// From here on writing to a partition adds it to the transaction (KIP-890).
@@ -19,8 +18,6 @@ const KNOWS_ABORTABLE: i16 = 11;
 
 /// Appends with the place of each in the request.
 pub(super) type Placed = (Vec<Append>, Vec<Place>);
-/// An append under way, with a result for each.
-pub(super) type Appending = BoxFuture<'static, Vec<Result<Appended, AppendError>>>;
 
 /// Takes out of `placed` what may not be written. The transaction does not end before what comes back is dropped.
 pub(super) async fn leave(
