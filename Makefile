@@ -25,7 +25,7 @@ CARGO_FLAGS := --release $(LOCKED)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: guests-rust ## start the host with three processors on real flights, and stay up
+run: guests-rust ## start the host with four processors on real flights, and stay up
 	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
 	$(CARGO_TARGET_DIR)/release/potok-demo run
 

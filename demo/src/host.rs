@@ -25,16 +25,14 @@ const LISTENS: &str = "potok listens on ";
 
 impl Host {
     /// Starts it over `data` and waits until it listens.
-    pub(crate) async fn start(data: &Path, http: &str) -> Result<Host, Failure> {
+    pub(crate) async fn start(data: &Path, http: &str, kafka: &str) -> Result<Host, Failure> {
         let program = std::env::current_exe()?.with_file_name("potok");
         if !program.is_file() {
             return Err(Failure::new(Exit::NotFound, format!("there is no {}", program.display()))
                 .remedy("build it first: cargo build --release -p potok"));
         }
         let mut command = Command::new(program);
-        command
-            .args(["serve", "--log-level", "warn", "--http", http, "--kafka", "127.0.0.1:0", "--data"])
-            .arg(data);
+        command.args(["serve", "--log-level", "warn", "--http", http, "--kafka", kafka, "--data"]).arg(data);
         // A process group of its own: Ctrl-C reaches us alone, and we stop the host in order.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).kill_on_drop(true);
         let mut child =

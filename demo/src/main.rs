@@ -42,8 +42,11 @@ struct Run {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8080")]
     http: SocketAddr,
+    /// Address to listen on for Kafka's clients
+    #[arg(long, default_value = "127.0.0.1:9092")]
+    kafka: SocketAddr,
     /// The folder with all that is kept; a month that was cut off goes on where it was
-    #[arg(long, value_name = "DIR", default_value = "potok-data")]
+    #[arg(long, value_name = "DIR", default_value = "flights-data")]
     data: PathBuf,
     /// How long the month lasts
     #[arg(long, value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
 impl Run {
     async fn run(self) -> Result<(), Failure> {
         let month = data::Month::load(&self.files.input)?;
-        let mut host = host::Host::start(&self.data, &self.http.to_string()).await?;
+        let mut host = host::Host::start(&self.data, &self.http.to_string(), &self.kafka.to_string()).await?;
         let client = Client::new(host.server())?;
         let ended = tokio::select! {
             ended = self.play(&client, &month) => ended,
@@ -109,7 +112,7 @@ impl Run {
         let played = play::play(client, month, self.lasts, |progress| board.show(progress)).await?;
         wiring::drained(client, |lag| board.show_lag(lag)).await?;
         board.finish(&played).await;
-        next_steps(client);
+        next_steps(client, self.kafka);
         std::future::pending().await
     }
 }
@@ -118,7 +121,7 @@ impl Check {
     async fn run(self) -> Result<(), Failure> {
         let month = data::Month::load(&self.files.input)?;
         let folder = tempfile::tempdir()?;
-        let mut host = host::Host::start(folder.path(), "127.0.0.1:0").await?;
+        let mut host = host::Host::start(folder.path(), "127.0.0.1:0", "127.0.0.1:0").await?;
         let client = Client::new(host.server())?;
         let ended = tokio::select! {
             ended = self.play(&client, &month) => ended,
@@ -163,7 +166,7 @@ async fn told_to_stop() -> Result<(), Failure> {
     Ok(())
 }
 
-fn next_steps(client: &Client) {
+fn next_steps(client: &Client, kafka: SocketAddr) {
     let server = client.server().as_str().trim_end_matches('/');
     let elsewhere =
         if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
@@ -177,6 +180,7 @@ fn next_steps(client: &Client) {
          \x20 potok consume delayed-flights --from-beginning --count 5{elsewhere}\n\
          \x20 potok processor describe flight-weather{elsewhere}\n\
          \x20 potok plugin new my-processor --language rust --kind processor\n\
+         Kafka's clients find the same topics at {kafka}.\n\
          Ctrl-C stops it. What it has stays in its data folder: `make run` goes on from there.",
         programs.unwrap_or_default(),
     ));

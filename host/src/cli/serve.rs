@@ -62,7 +62,7 @@ impl Serve {
         start_logging(&loaded.settings)?;
         raise_descriptor_limit();
         for line in loaded.lines() {
-            tracing::info!("settings {line}");
+            tracing::debug!("settings {line}");
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("potok").build();
         let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
