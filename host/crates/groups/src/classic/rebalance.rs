@@ -62,8 +62,10 @@ impl ClassicGroup {
             .collect();
         missing.iter().for_each(|id| self.forget(id));
         if !self.members.is_empty() && self.members.values().all(|m| m.joining.is_none()) {
-            // only silent static members are left: they get another round
-            let deadline = now.plus(self.rebalance_timeout());
+            // only silent static members are left: they get another round, which must not be over at once where their time to rejoin
+            // is nothing
+            let session = self.members.values().map(|m| m.session_timeout).max().unwrap_or_default();
+            let deadline = now.plus(self.rebalance_timeout().max(session));
             self.rebalance = Some(Rebalance { deadline, not_before: None });
             return;
         }

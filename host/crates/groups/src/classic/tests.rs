@@ -191,6 +191,33 @@ fn a_static_member_comes_back_unnoticed_and_its_former_self_is_fenced() {
 }
 
 #[test]
+fn silent_static_members_with_no_time_to_rejoin_are_not_looked_at_again_and_again() {
+    let mut s = Script::new(0);
+    let fixed = |instance: &str| JoinRequest {
+        instance_id: Some(instance.into()),
+        rebalance_timeout: Duration::ZERO,
+        ..Script::request("", instance, &["range"])
+    };
+    s.join(fixed("a"));
+    s.sync("a", &[("a", b"A")]);
+    s.join(fixed("b"));
+    s.join(JoinRequest { member_id: "a".into(), ..fixed("a") });
+    s.sync("a", &[]);
+    s.sync("b", &[]);
+    assert_eq!(s.group.state(), GroupState::Stable);
+    s.group.leave(s.now, &[LeaveRequest { member_id: "b".into(), instance_id: None }]);
+    s.after(0);
+    assert_eq!(
+        s.group.state(),
+        GroupState::PreparingRebalance,
+        "a is silent, and stays until its session ends"
+    );
+    assert_eq!(s.group.next_deadline(), Some(s.now.plus(SESSION)));
+    s.after(10_000);
+    assert_eq!(s.group.state(), GroupState::Empty);
+}
+
+#[test]
 fn leaving_empties_the_group_and_only_then_it_can_be_deleted() {
     let mut s = Script::stable();
     assert_eq!(s.group.may_delete(), Err(GroupError::NotEmpty));
