@@ -1,4 +1,4 @@
-//! The room's door and its one task. [`Coordinator::open`] restores every group and transaction from the log; [`Coordinator::run`]
+//! The room's door and its tasks. [`Coordinator::open`] restores every group and transaction from the log; [`Coordinator::run`]
 //! ends sessions, rebalances and transactions whose time is up, and forgets what nobody needs.
 //! Invariant: what a reply says is in the log before the reply is given; a change whose write failed has not happened.
 
@@ -97,15 +97,28 @@ impl Coordinator {
 
     /// Ends what is over and forgets what nobody needs, until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        sweep.tick().await; // the first is at once
+        // a task of its own: a long sweep holds no session's end up
+        let sweeping = tokio::spawn(sweep_until(Arc::clone(&self.inner), stop.clone()));
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.inner.until_due() => self.inner.end_due_now().await,
-                _ = sweep.tick() => self.inner.sweep().await,
+                () = stop.cancelled() => break,
+                () = self.inner.until_due() => self.inner.end_due_now(&stop).await,
             }
+        }
+        if let Err(error) = sweeping.await {
+            tracing::error!(%error, "groups: the task that forgets what nobody needs came to grief");
+        }
+    }
+}
+
+async fn sweep_until(inner: Arc<Inner>, stop: CancellationToken) {
+    let mut times = tokio::time::interval(SWEEP_EVERY);
+    times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    times.tick().await; // the first is at once
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = times.tick() => inner.sweep(&stop).await,
         }
     }
 }
@@ -131,8 +144,10 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn end_due_now(&self) {
-        while let Some((at, subject)) = self.deadlines.due(self.time.now()) {
+    pub(crate) async fn end_due_now(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled()
+            && let Some((at, subject)) = self.deadlines.due(self.time.now())
+        {
             match subject {
                 Subject::Group(name) => self.tick_group(&name, at).await,
                 Subject::Transaction(id) => self.tick_transaction(&id, at).await,
@@ -140,12 +155,12 @@ impl Inner {
         }
     }
 
-    /// Forgets offsets and ids that nobody has used for long.
-    pub(crate) async fn sweep(&self) {
-        if let Err(error) = self.sweep_groups().await {
+    /// Forgets offsets and ids that nobody has used for long. A stop is looked at between two of them: a step once begun is ended.
+    pub(crate) async fn sweep(&self, stop: &CancellationToken) {
+        if let Err(error) = self.sweep_groups(stop).await {
             tracing::warn!(%error, "groups: offsets that nobody needs were not forgotten");
         }
-        if let Err(error) = self.sweep_transactions().await {
+        if let Err(error) = self.sweep_transactions(stop).await {
             tracing::warn!(%error, "transactions: ids that nobody uses were not forgotten");
         }
     }

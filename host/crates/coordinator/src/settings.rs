@@ -53,8 +53,11 @@ impl Default for Settings {
 
 /// Groups that are held in memory at once: those with members, or that had some and still keep offsets. About 1 KiB each when empty.
 pub(crate) const GROUPS_MAX: usize = 100_000;
-/// Transactional ids remembered at once. About 1 KiB each.
+/// Transactional ids remembered at once. About 1 KiB each. Some clients use a new one again and again (Flink: at each checkpoint), so
+/// where another comes, those that were unused for longest go.
 pub(crate) const TRANSACTIONAL_IDS_MAX: usize = 100_000;
+/// So many go at once: to find them, all are looked at.
+pub(crate) const FORGOTTEN_AT_ONCE: usize = 100;
 /// Bytes of a group's name and of a transactional id: the most a string of Kafka's protocol can have.
 pub(crate) const NAME_LEN_MAX: usize = i16::MAX as usize;
 /// Bytes of metadata and protocol names of one classic member: what a subscription to tens of thousands of topics takes.

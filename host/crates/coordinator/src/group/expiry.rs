@@ -7,12 +7,16 @@ use crate::error::GroupRefusal;
 use potok_log::{Acks, Unit};
 use potok_types::Timestamp;
 use std::collections::BTreeSet;
+use tokio_util::sync::CancellationToken;
 
 impl Inner {
-    pub(crate) async fn sweep_groups(&self) -> Result<(), GroupRefusal> {
+    pub(crate) async fn sweep_groups(&self, stop: &CancellationToken) -> Result<(), GroupRefusal> {
         let mut names: BTreeSet<String> = self.log().groups()?.into_iter().collect();
         names.extend(self.group_names());
         for name in names.into_iter().filter(|name| !(self.components.of_processor)(name)) {
+            if stop.is_cancelled() {
+                break;
+            }
             let mut cell = self.lock_anyway(&name).await;
             let done = self.sweep_group(&mut cell).await;
             self.settle(&mut cell);

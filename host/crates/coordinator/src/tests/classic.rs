@@ -111,6 +111,19 @@ async fn a_static_member_comes_back_within_its_session_and_nobody_rebalances() {
 }
 
 #[tokio::test]
+async fn a_host_that_stops_expels_nobody_more() {
+    let w = World::new();
+    w.alone().await;
+    w.clock.advance(MINUTE);
+    let stopped = patient();
+    stopped.cancel();
+    w.room.inner.end_due_now(&stopped).await;
+    assert_eq!(w.state().await, "Stable");
+    w.room.inner.end_due_now(&patient()).await;
+    assert_eq!(w.state().await, "Empty");
+}
+
+#[tokio::test]
 async fn whoever_has_gone_waits_no_longer_and_the_others_go_on() {
     let w = World::new();
     let first = w.alone().await;

@@ -49,7 +49,7 @@ impl World {
     /// Time passes, and what is over by then ends.
     async fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        self.room.inner.end_due_now().await;
+        self.room.inner.end_due_now(&patient()).await;
     }
     async fn topic(&self, name: &str, partitions: u32) -> Arc<potok_log::Topic> {
         let topic = NewTopic { name: name.parse().unwrap(), partitions, config: vec![] };

@@ -38,11 +38,11 @@ async fn offsets_are_forgotten_a_week_after_the_last_commit_but_not_a_processors
     w.clock.advance(5 * DAY);
     w.commit("g", "", -1, at(&t, 1), 4).await.unwrap();
     w.clock.advance(3 * DAY);
-    w.room.inner.sweep().await;
+    w.room.inner.sweep(&patient()).await;
     assert_eq!((w.committed("g", at(&t, 0)), w.committed("g", at(&t, 1))), (None, Some(4)));
     assert_eq!(w.committed("processor.p", at(&t, 0)), Some(3));
     w.clock.advance(5 * DAY);
-    w.room.inner.sweep().await;
+    w.room.inner.sweep(&patient()).await;
     assert_eq!(w.committed("g", at(&t, 1)), None);
 }
 
@@ -63,7 +63,7 @@ async fn what_an_open_transaction_has_pending_is_unstable_and_not_forgotten() {
     let request = TxnCommitRequest { transactional_id: "x".to_owned(), who, commit, implicit: false };
     w.room.txn_commit_offsets(request).await.unwrap();
     w.restart();
-    w.room.inner.sweep().await;
+    w.room.inner.sweep(&patient()).await;
     let asked = [at(&t, 0), at(&t, 1)];
     let found = w.room.fetch_offsets("g", None, Some(&asked), true).await.unwrap();
     assert_eq!(found.iter().map(|f| f.pending).collect::<Vec<_>>(), [true, false]);

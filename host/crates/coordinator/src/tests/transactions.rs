@@ -164,12 +164,47 @@ async fn an_end_that_was_not_written_has_not_happened_and_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_room_the_longest_unused_id_makes_it() {
+    let w = World::new();
+    let t = w.topic("t", 1).await;
+    let open = w.room.init_producer(Some("x"), MINUTE * 10, None).await.unwrap();
+    w.write(open, at(&t, 0), 0, "open").await;
+    for i in 0..=crate::settings::TRANSACTIONAL_IDS_MAX {
+        w.clock.advance(Duration::from_millis(1));
+        w.room.init_producer(Some(&i.to_string()), MINUTE, None).await.unwrap();
+    }
+    let known = async |id: &str| w.room.describe_transaction(id).await.is_ok();
+    assert!(!known("0").await, "it was unused for longest");
+    assert!(known("1000").await && known(&crate::settings::TRANSACTIONAL_IDS_MAX.to_string()).await);
+    w.room.end_transaction("x", open, true, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_waits_for_nobody_and_forgets_nothing_that_is_in_use() {
+    let w = World::new();
+    let t = w.topic("t", 1).await;
+    let busy = w.init().await;
+    w.room.add_partitions("x", busy, &[at(&t, 0)]).await.unwrap();
+    w.room.init_producer(Some("idle"), MINUTE, None).await.unwrap();
+    let held = w.room.write_guard("x", busy, &[at(&t, 0)], false).await.unwrap();
+    w.clock.advance(8 * DAY);
+    let stopped = patient();
+    stopped.cancel();
+    w.room.inner.sweep(&stopped).await;
+    assert_eq!(w.room.list_transactions(None).await.unwrap().len(), 2, "whoever stops begins nothing more");
+    w.room.inner.sweep(&patient()).await;
+    let left = w.room.list_transactions(None).await.unwrap();
+    assert_eq!(left.iter().map(|t| t.transactional_id.as_str()).collect::<Vec<_>>(), ["x"]);
+    drop(held);
+}
+
+#[tokio::test]
 async fn ids_that_nobody_uses_are_forgotten_and_strangers_are_refused() {
     let mut w = World::new();
     let t = w.topic("t", 1).await;
     let who = w.init().await;
     w.clock.advance(8 * DAY);
-    w.room.inner.sweep().await;
+    w.room.inner.sweep(&patient()).await;
     w.restart();
     assert!(w.room.list_transactions(None).await.unwrap().is_empty());
     let unknown = w.room.add_partitions("x", who, &[at(&t, 0)]).await;

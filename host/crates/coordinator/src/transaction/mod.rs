@@ -7,6 +7,7 @@
 mod begin;
 mod describe;
 mod end;
+mod forget;
 mod pending;
 mod write;
 
@@ -19,7 +20,7 @@ use crate::settings::{NAME_LEN_MAX, RETRY_AFTER, TRANSACTIONAL_IDS_MAX};
 use crate::stored::{decode_transaction, encode_transaction};
 use parking_lot::Mutex;
 use pending::Pending;
-use potok_groups::{Transaction, TransactionError, TransactionState};
+use potok_groups::{Transaction, TransactionError};
 use potok_log::{Acks, MetaChange, MetaKind, StoreError, Unit};
 use potok_types::Timestamp;
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 pub(crate) struct Transactions {
     by_id: Mutex<HashMap<String, Arc<RwLock<Cell>>>>,
     pub(crate) pending: Pending,
+    /// Held by whoever makes room for another id: one at a time.
+    making_room: tokio::sync::Mutex<()>,
 }
 
 /// One transactional id.
@@ -78,19 +81,24 @@ impl Inner {
     async fn lock_or_make(&self, id: &str) -> Result<Alone, TransactionRefusal> {
         check_id(id)?;
         loop {
-            let cell = {
-                let mut all = self.transactions.by_id.lock();
-                if all.len() >= TRANSACTIONAL_IDS_MAX && !all.contains_key(id) {
-                    return Err(TransactionRefusal::TooMany(TRANSACTIONAL_IDS_MAX));
-                }
-                let fresh = || Cell { id: id.to_owned(), transaction: None, scheduled: None, gone: false };
-                Arc::clone(all.entry(id.to_owned()).or_insert_with(|| Arc::new(RwLock::new(fresh()))))
+            let Some(cell) = self.cell(id) else {
+                self.make_room().await?;
+                continue;
             };
             let locked = cell.write_owned().await;
             if !locked.gone {
                 return Ok(locked);
             }
         }
+    }
+    /// The transactional id, also one that is not there yet; none when there is no room for it.
+    fn cell(&self, id: &str) -> Option<Arc<RwLock<Cell>>> {
+        let mut all = self.transactions.by_id.lock();
+        if all.len() >= TRANSACTIONAL_IDS_MAX && !all.contains_key(id) {
+            return None;
+        }
+        let fresh = || Cell { id: id.to_owned(), transaction: None, scheduled: None, gone: false };
+        Some(Arc::clone(all.entry(id.to_owned()).or_insert_with(|| Arc::new(RwLock::new(fresh())))))
     }
     /// The transactional id, locked to be changed.
     async fn alone(&self, id: &str) -> Result<Alone, TransactionRefusal> {
@@ -140,25 +148,6 @@ impl Inner {
             let Cell { scheduled, id, .. } = &mut *cell;
             self.deadlines.schedule(scheduled, retry, || Subject::Transaction(id.clone()));
         }
-    }
-
-    /// Forgets ids that were not used for `transactional.id.expiration.ms`, and those that nobody was ever given.
-    pub(crate) async fn sweep_transactions(&self) -> Result<(), TransactionRefusal> {
-        let before = self.time.now().minus(self.settings.transactional_id_expiry());
-        let ids: Vec<String> = self.transactions.by_id.lock().keys().cloned().collect();
-        for id in ids {
-            let Ok(mut cell) = self.alone(&id).await else { continue };
-            let unused = |t: &Transaction| t.state() != TransactionState::Ongoing && t.updated_at() < before;
-            if !cell.transaction.as_ref().is_none_or(unused) {
-                continue;
-            }
-            let gone = MetaChange { kind: MetaKind::Transaction, name: id.clone(), value: None };
-            let unit = Unit { meta: vec![gone], ..Unit::default() };
-            self.log().commit(unit, Acks::Written).await.map_err(store_failure)?;
-            cell.gone = true;
-            self.transactions.by_id.lock().remove(&id);
-        }
-        Ok(())
     }
 }
 
