@@ -81,7 +81,7 @@ impl Coordinator {
         Ok(machine.heartbeat(inner.time.now(), member_id, instance_id, generation)?)
     }
 
-    /// Members leave; one result each.
+    /// Members leave, or are taken out, of a group of either protocol; one result each.
     pub async fn leave(
         &self,
         group: &str,
@@ -91,9 +91,18 @@ impl Coordinator {
         inner.check_own_group(group)?;
         let nobody = || who.iter().map(|_| Err(GroupError::UnknownMember)).collect();
         let Some(mut cell) = inner.lock_known(group).await else { return Ok(nobody()) };
-        let Some(Kind::Classic(machine)) = &mut cell.kind else { return Ok(nobody()) };
-        let (results, effects) = machine.leave(inner.time.now(), who);
-        let done = inner.carry_out(&mut cell, effects).await;
+        let now = inner.time.now();
+        let (results, done) = match &mut cell.kind {
+            Some(Kind::Classic(machine)) => {
+                let (results, effects) = machine.leave(now, who);
+                (results, inner.carry_out(&mut cell, effects).await)
+            }
+            Some(Kind::Consumer(machine)) => {
+                let (results, changed) = machine.expel(now, &inner.topics, who);
+                (results, if changed { inner.keep(&mut cell).await } else { Ok(()) })
+            }
+            None => (nobody(), Ok(())),
+        };
         inner.settle(&mut cell);
         done?;
         Ok(results)

@@ -5,7 +5,7 @@ use super::{Cell, Inner, Kind};
 use crate::answers::{CommitRequest, FetchedOffset, OffsetRefusal};
 use crate::coordinator::Coordinator;
 use crate::error::{GroupRefusal, store_failure};
-use potok_groups::{ConsumerError, GroupError};
+use potok_groups::GroupError;
 use potok_log::{Acks, CommitError, CommittedOffset, OffsetChange, OffsetCommit, Unit};
 use potok_types::TopicPartition;
 
@@ -123,13 +123,11 @@ impl Inner {
     }
 
     async fn check_reader(&self, group: &str, member_id: &str, epoch: i32) -> Result<(), GroupRefusal> {
-        let unknown = || GroupRefusal::Consumer(ConsumerError::UnknownMember);
-        let cell = self.lock_known(group).await.ok_or_else(unknown)?;
-        match &cell.kind {
+        let known = self.lock_known(group).await;
+        match known.as_ref().and_then(|cell| cell.kind.as_ref()) {
             Some(Kind::Consumer(machine)) => Ok(machine.may_commit(member_id, epoch, false)?),
-            // a classic member says nothing of itself here
-            Some(Kind::Classic(_)) => Ok(()),
-            None => Err(unknown()),
+            // a classic member says nothing of itself here, and in a group that is not there nobody is fenced
+            Some(Kind::Classic(_)) | None => Ok(()),
         }
     }
 

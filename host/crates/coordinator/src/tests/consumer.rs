@@ -92,6 +92,20 @@ async fn a_silent_member_is_expelled_and_its_partitions_go_to_the_others() {
 }
 
 #[tokio::test]
+async fn an_administrator_takes_a_member_out_and_the_others_go_on() {
+    let mut w = World::new();
+    w.topic("t", 2).await;
+    w.come(joining("a", &["t"], None)).await.unwrap();
+    w.come(joining("b", &["t"], None)).await.unwrap();
+    let who = ["a", "nobody"].map(|id| LeaveRequest { member_id: id.to_owned(), instance_id: None });
+    let results = w.room.leave("g", &who).await.unwrap();
+    assert_eq!(results, [Ok(()), Err(GroupError::UnknownMember)]);
+    w.restart();
+    let beat = w.beat("b", 2, Some(Assignment::new())).await;
+    assert_eq!((beat.member_epoch, count(&beat)), (3, 2));
+}
+
+#[tokio::test]
 async fn a_group_changes_its_protocol_only_while_it_is_empty() {
     let w = World::new();
     w.topic("t", 1).await;

@@ -24,6 +24,14 @@ async fn a_client_without_a_group_commits_and_each_offset_is_answered_by_itself(
 }
 
 #[tokio::test]
+async fn a_member_of_a_group_that_is_not_there_finds_no_offsets_and_no_error() {
+    let w = World::new();
+    let t = w.topic("t", 1).await;
+    let found = w.room.fetch_offsets("g", Some(("m", 3)), Some(&[at(&t, 0)]), false).await.unwrap();
+    assert_eq!((found.len(), &found[0].committed), (1, &None));
+}
+
+#[tokio::test]
 async fn offsets_are_forgotten_a_week_after_the_last_commit_but_not_a_processors() {
     let w = World::new();
     let t = w.topic("t", 2).await;

@@ -209,7 +209,8 @@ impl ConsumerGroup {
         let id = request.member_id.clone();
         let owned = request.owned.clone();
         // a request that says everything is one after a lost answer: it gets everything back
-        let said_all = joins || (request.topics.is_some() && request.rebalance_timeout.is_some());
+        let subscribes = request.topics.is_some() || request.pattern.is_some();
+        let said_all = joins || (subscribes && request.rebalance_timeout.is_some() && owned.is_some());
         let subscription_changed = self.update(now, request);
         if joins || subscription_changed || self.topics_changed(topics) {
             self.bump(now, topics);

@@ -5,6 +5,7 @@
 //! still hold (`Unreleased`), until it owns its target (`Stable`).
 
 mod assign;
+mod expel;
 mod heartbeat;
 mod reconcile;
 mod snapshot;

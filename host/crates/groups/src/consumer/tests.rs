@@ -1,6 +1,7 @@
 //! Members on their way to their targets, as their heartbeats tell it.
 
 use super::*;
+use crate::classic::{GroupError, LeaveRequest};
 
 struct World(BTreeMap<String, (TopicId, u32)>);
 
@@ -129,6 +130,49 @@ fn stale_epochs_are_fenced_and_a_lost_answer_is_not() {
     s.go("a", 1, &[0]);
     s.go("a", 1, &[0]);
     assert_eq!(s.go("a", 1, &[0]).member_epoch, 2, "it did not hear that it reached 2");
+}
+
+#[test]
+fn a_request_that_says_all_is_told_all_and_one_that_says_less_only_what_is_new() {
+    let mut s = Script::new(2);
+    s.beat(HeartbeatRequest { topics: None, pattern: Some("t.*".into()), ..joining("a") }).unwrap();
+    let all = HeartbeatRequest {
+        member_epoch: 1,
+        topics: None,
+        pattern: Some("t.*".into()),
+        owned: Some(partitions(&[0, 1])),
+        ..joining("a")
+    };
+    assert_eq!(s.beat(all.clone()).unwrap().assignment, Some(partitions(&[0, 1])));
+    let by_name = HeartbeatRequest { topics: Some(["t".to_owned()].into()), pattern: None, ..all.clone() };
+    assert_eq!(s.beat(by_name.clone()).unwrap().assignment, Some(partitions(&[0, 1])));
+    let epoch = s.group.epoch();
+    for less in [
+        HeartbeatRequest { owned: None, ..by_name.clone() },
+        HeartbeatRequest { topics: None, ..by_name.clone() },
+        HeartbeatRequest { rebalance_timeout: None, ..by_name },
+    ] {
+        assert_eq!(s.beat(HeartbeatRequest { member_epoch: epoch, ..less }).unwrap().assignment, None);
+    }
+}
+
+#[test]
+fn an_administrator_takes_members_out_by_id_or_by_instance() {
+    let mut s = Script::new(2);
+    s.join("a");
+    s.beat(HeartbeatRequest { instance_id: Some("i".into()), ..joining("b") }).unwrap();
+    let who = |id: &str, instance: Option<&str>| LeaveRequest {
+        member_id: id.into(),
+        instance_id: instance.map(str::to_owned),
+    };
+    let asked = [who("z", None), who("", Some("j")), who("a", Some("i")), who("", Some("i"))];
+    let (results, changed) = s.group.expel(s.now, &s.world, &asked);
+    use GroupError::{FencedInstance, UnknownMember};
+    assert_eq!(results, [Err(UnknownMember), Err(UnknownMember), Err(FencedInstance), Ok(())]);
+    assert_eq!((changed, s.group.members().len(), s.group.epoch()), (true, 1, 3));
+    assert_eq!(s.go("a", 1, &[0, 1]).member_epoch, 3, "the one that is left has all");
+    let (results, changed) = s.group.expel(s.now, &s.world, &[who("b", None)]);
+    assert_eq!((results, changed), (vec![Err(UnknownMember)], false));
 }
 
 #[test]
