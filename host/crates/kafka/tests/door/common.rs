@@ -39,8 +39,11 @@ impl Door {
         Door::with(|_| {}).await
     }
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Door {
+        Door::over(MemoryLog::new(SystemClock::shared()), change).await
+    }
+    /// Over a log that the test made.
+    pub(crate) async fn over(log: Arc<dyn Log>, change: impl FnOnce(&mut Settings)) -> Door {
         let clock = SystemClock::shared();
-        let log: Arc<dyn Log> = MemoryLog::new(Arc::clone(&clock));
         let rooms = potok_coordinator::Components {
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),

@@ -124,6 +124,25 @@ async fn a_fetch_waits_for_records_of_any_of_its_partitions() {
 }
 
 #[tokio::test]
+async fn a_fetch_that_waits_hears_of_records_that_are_on_the_disk_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = potok_log::Settings {
+        dir: folder.path().to_owned(),
+        cache_bytes_max: 0,
+        ..potok_log::Settings::default()
+    };
+    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
+    let door = Door::over(log, |_| {}).await;
+    let topic = door.topic("t", 1, &[]).await;
+    let (mut reader, mut writer) = (door.connect().await, door.connect().await);
+    reader.send(12, &patient(&topic, &[(0, 0)])).await;
+    put(&mut writer, &topic, 0, plain(&[b"came"])).await;
+    let (_, response) = reader.receive::<FetchRequest>(12).await;
+    assert_eq!(values(fetched(&response, 0)), ["came"]);
+    door.ended().await;
+}
+
+#[tokio::test]
 async fn a_fetch_that_waits_for_more_bytes_than_one_batch_has_waits_for_the_next() {
     let door = Door::open().await;
     let topic = door.topic("t", 1, &[]).await;

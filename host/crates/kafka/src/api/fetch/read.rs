@@ -101,14 +101,17 @@ impl Reading {
         }
         true
     }
-    /// Looks at one want again: something was appended.
-    pub(super) fn look_again(&mut self, place: usize) {
+    /// Looks at one want again: something was appended, or became readable. False where that lies on the disk: then it
+    /// is not in what was found, and all is to be read [`anew`].
+    pub(super) fn look_again(&mut self, place: usize) -> bool {
         let before = std::mem::take(&mut self.found[place]);
         self.bytes -= before.bytes;
-        // what was just appended is in memory; on the rare miss the next fetch finds it
-        let found = self.look(place, false).unwrap_or(before);
+        let looked = self.look(place, false);
+        let is_known = looked.is_some();
+        let found = looked.unwrap_or(before);
         self.bytes += found.bytes;
         self.found[place] = found;
+        is_known
     }
     fn look(&self, place: usize, may_wait: bool) -> Option<Found> {
         let want = &self.wants[place];
@@ -194,6 +197,12 @@ impl Reading {
         let (epoch, end) = self.log.epoch_end(at, LeaderEpoch(want.fetched_epoch)).ok()??;
         (epoch.0 < want.fetched_epoch || end < offset).then_some((epoch, end))
     }
+}
+
+/// Reads all wants once more, as if nothing had been found.
+pub(super) async fn anew(reading: Reading) -> Reading {
+    let found = vec![Found::default(); reading.wants.len()];
+    all(Reading { found, done: 0, bytes: 0, ..reading }).await
 }
 
 /// Reads all wants.

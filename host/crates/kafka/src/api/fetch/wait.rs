@@ -1,7 +1,8 @@
 //! A fetch that waits for records: on all its partitions at once, by their watches. It ends when enough came, when time is
-//! over, when the client has gone and when the server stops.
+//! over, when the client has gone and when the server stops; and when what came has left the memory again, as a transaction
+//! does that is larger than the log's cache and is readable once it is committed.
 
-use super::read::Reading;
+use super::read::{self, Reading};
 use crate::call::Call;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -30,7 +31,9 @@ pub(super) async fn until(call: &Call, mut reading: Reading, bytes_min: usize, w
         };
         let mut next = changed;
         while let Some((place, ends)) = next {
-            reading.look_again(place);
+            if !reading.look_again(place) {
+                return read::anew(reading).await;
+            }
             // a topic that was deleted has no more changes, and is told at once
             if let Some(ends) = ends {
                 changes.push(change(place, ends));
