@@ -7,12 +7,13 @@
 //! the connection.
 
 use crate::answer::Answer;
-use crate::api;
+use crate::api::{self, Started};
 use crate::broker::Broker;
 use crate::call::Client;
 use crate::error::Fault;
 use crate::frame::{Frame, Frames, ReadFailure, Step};
 use crate::header::Header;
+use crate::room::Held;
 use bytes::{Buf, Bytes};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
@@ -48,7 +49,7 @@ enum Ended {
     Fault(#[from] Fault),
     #[error("the client said nothing for long")]
     Idle,
-    #[error("the client sent nothing more of a request, or took nothing of an answer")]
+    #[error("nothing more of a request came or found room, or nothing of an answer was taken")]
     Stalled,
 }
 
@@ -149,12 +150,15 @@ impl Connection {
         let key = header.key;
         self.alone = key != ApiKey::Produce;
         let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
-        let outcome = api::start(broker, client, header, bytes, &mut held).await?;
-        let broker = Arc::clone(&self.broker);
+        let Started { outcome, room } = api::start(broker, client, header, bytes).await?;
+        let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
         self.work_bytes += len;
         self.work.push_back(
             async move {
-                let outcome = outcome.await;
+                let outcome = match find_room(&broker, &client, &mut held, room).await {
+                    Ok(()) => outcome.await,
+                    Err(fault) => Err(fault),
+                };
                 let answer_len =
                     outcome.as_ref().map_or(0, |answer| answer.as_ref().map_or(0, |answer| answer.len));
                 broker.metrics.answered(key, broker.clock.monotonic().saturating_sub(began), len, answer_len);
@@ -191,16 +195,27 @@ impl Connection {
         let metrics = &self.broker.metrics;
         match why {
             Ended::Io(_) => {}
-            Ended::Fault(_) => {
-                metrics.connections_faulty.inc();
-            }
             Ended::Idle => {
                 metrics.connections_idled.inc();
             }
-            Ended::Stalled => {
+            Ended::Stalled | Ended::Fault(Fault::NoRoom) => {
                 metrics.connections_stalled.inc();
             }
+            Ended::Fault(_) => {
+                metrics.connections_faulty.inc();
+            }
         }
+    }
+}
+
+/// Waits for room for what a request takes in memory, in the place that it has by its bytes. Bounded, as those who wait hold room
+/// that others wait for: who is cut off gives it back. Nobody waits for a client that has gone, or for the server to stop.
+async fn find_room(broker: &Broker, client: &Client, held: &mut Held, room: usize) -> Result<(), Fault> {
+    let found = timeout(broker.settings.request_idle_timeout(), broker.room.widen(held, room));
+    tokio::select! {
+        biased;
+        found = found => found.map_err(|_| Fault::NoRoom),
+        () = client.gone.cancelled() => Err(Fault::NoRoom),
     }
 }
 

@@ -32,8 +32,7 @@ impl InProcess {
     pub async fn handle(&self, mut frame: BytesMut) -> Option<Vec<u8>> {
         let header = Header::take(&mut frame).ok()?;
         let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
-        let mut held = crate::room::Held::default();
-        let outcome = api::start(broker, client, header, frame, &mut held).await.ok()?;
-        Some(outcome.await.ok()??.pieces.concat())
+        let started = api::start(broker, client, header, frame).await.ok()?;
+        Some(started.outcome.await.ok()??.pieces.concat())
     }
 }

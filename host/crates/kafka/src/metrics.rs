@@ -60,7 +60,8 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Counter,
     /// Connections closed for what came over them.
     pub(crate) connections_faulty: Counter,
-    /// Connections closed because their client took nothing, or said nothing in the middle of a request.
+    /// Connections closed because nothing moved for long: their client took nothing, or said nothing in the middle of a request,
+    /// or there was no room for what it said.
     pub(crate) connections_stalled: Counter,
     /// Connections closed after idling for long.
     pub(crate) connections_idled: Counter,
@@ -93,7 +94,7 @@ impl Metrics {
         for (name, help, counter) in [
             ("connections_refused", "Connections over the limit", &metrics.connections_refused),
             ("connections_faulty", "Connections closed for what they sent", &metrics.connections_faulty),
-            ("connections_stalled", "Connections closed for taking nothing", &metrics.connections_stalled),
+            ("connections_stalled", "Connections closed because nothing moved", &metrics.connections_stalled),
             ("connections_idled", "Connections closed for idling", &metrics.connections_idled),
         ] {
             kafka.register(name, help, counter.clone());

@@ -25,7 +25,8 @@ impl Room {
         let grains = (bytes_max / GRAIN).clamp(1, Semaphore::MAX_PERMITS);
         Room { permits: Arc::new(Semaphore::new(grains)), grains }
     }
-    /// Makes `held` wide enough for `bytes` in all; waits for others to finish.
+    /// Makes `held` wide enough for `bytes` in all; waits for others to finish. Who holds some and waits for more may wait for
+    /// one who waits for the same: the caller bounds the wait, and gives up what is held.
     pub(crate) async fn widen(&self, held: &mut Held, bytes: usize) {
         if bytes <= SMALL {
             return;

@@ -35,7 +35,7 @@ pub struct Settings {
     pub answers_bytes_max: usize,
     /// How long a connection may idle, in milliseconds (`connections.max.idle.ms`).
     pub idle_timeout_ms: u64,
-    /// How long a client may pause in the middle of a request, in milliseconds.
+    /// How long a client may pause in the middle of a request, and how long a request may wait for room, in milliseconds.
     pub request_idle_timeout_ms: u64,
     /// How long a client may take nothing of what is sent to it, in milliseconds.
     pub write_timeout_ms: u64,

@@ -39,7 +39,6 @@ use crate::broker::Broker;
 use crate::call::{Call, Client};
 use crate::error::Fault;
 use crate::header::Header;
-use crate::room::Held;
 use crate::shape;
 use bytes::BytesMut;
 use futures::FutureExt;
@@ -50,27 +49,34 @@ use std::sync::Arc;
 /// What a request comes to, in time; `None` where the client wants no answer.
 pub(crate) type Outcome = BoxFuture<'static, Result<Option<Answer>, Fault>>;
 
+/// A request that has begun.
+pub(crate) struct Started {
+    /// What it comes to.
+    pub(crate) outcome: Outcome,
+    /// Bytes that it takes in memory from the first poll of `outcome` on, beyond those that came where it is more.
+    pub(crate) room: usize,
+}
+
 /// Begins a request. When this returns, a Produce request is in the log's queue, so that the next may begin.
 pub(crate) async fn start(
     broker: Arc<Broker>,
     client: Arc<Client>,
     header: Header,
     body: BytesMut,
-    held: &mut Held,
-) -> Result<Outcome, Fault> {
+) -> Result<Started, Fault> {
     let (min, max) = advertise::versions(header.key).ok_or(Fault::UnknownApi(header.key as i16))?;
     if !(min..=max).contains(&header.version) {
         let answer = api_versions::refuse_version(&header)?;
-        return Ok(futures::future::ready(Ok(Some(answer))).boxed());
+        return Ok(Started { outcome: futures::future::ready(Ok(Some(answer))).boxed(), room: 0 });
     }
     if header.key == ApiKey::Produce {
-        return produce::start(broker, header, body).await;
+        return Ok(Started { outcome: produce::start(broker, header, body).await?, room: 0 });
     }
     let items = shape::check(header.key, header.version, &body)?;
     // what decoding makes of a request is held as room, too
-    broker.room.widen(held, body.len() + items * shape::ITEM_LEN).await;
+    let room = body.len() + items * shape::ITEM_LEN;
     let call = Call { broker, client, header, body: body.freeze() };
-    Ok(async move { answer(&call).await.map(Some) }.boxed())
+    Ok(Started { outcome: async move { answer(&call).await.map(Some) }.boxed(), room })
 }
 
 /// Each API by its handler: records, groups and transactions.

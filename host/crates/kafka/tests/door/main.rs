@@ -12,4 +12,5 @@ mod every_api;
 mod fetch;
 mod groups;
 mod produce;
+mod room;
 mod sessions;
