@@ -12,6 +12,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::Encodable;
 
 const LENGTH_LEN: usize = 4;
+/// Bytes of an answer's body that has no batches: more is read by few clients (librdkafka's `receive.message.max.bytes` and
+/// Sarama's `MaxResponseSize` are about as much), and is nothing that one request should take in memory.
+const BODY_LEN_MAX: usize = 100_000_000;
 
 /// A whole answer, ready for the socket.
 #[derive(Debug, Default)]
@@ -27,9 +30,16 @@ pub(crate) struct Answer {
 impl Answer {
     /// Encodes a body that is one piece, at the version that the request has or falls back to.
     pub(crate) fn encode<R: Encodable>(header: &Header, version: i16, body: &R) -> Result<Answer, Fault> {
+        let fault = |error: &dyn std::fmt::Display| {
+            Fault::Unencodable(format!("{:?} v{version}: {error}", header.key))
+        };
+        let len = body.compute_size(version).map_err(|error| fault(&error))?;
+        if len > BODY_LEN_MAX {
+            return Err(Fault::AnswerTooLarge { len, max: BODY_LEN_MAX });
+        }
         let mut buffer = start(header, version);
-        body.encode(&mut buffer, version)
-            .map_err(|error| Fault::Unencodable(format!("{:?} v{version}: {error}", header.key)))?;
+        buffer.reserve(len);
+        body.encode(&mut buffer, version).map_err(|error| fault(&error))?;
         Answer::finish(buffer, Vec::new())
     }
     /// Puts the length in front: `first` comes from [`start`], `rest` follows it.
@@ -53,4 +63,28 @@ pub(crate) fn start(header: &Header, version: i16) -> BytesMut {
         buffer.put_u8(0);
     }
     buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::ApiKey;
+    use kafka_protocol::messages::FindCoordinatorResponse;
+    use kafka_protocol::messages::find_coordinator_response::Coordinator;
+    use kafka_protocol::protocol::StrBytes;
+
+    #[test]
+    fn an_answer_that_few_could_read_is_not_made() {
+        let header =
+            Header { key: ApiKey::FindCoordinator, version: 4, correlation_id: 1, client_id: Bytes::new() };
+        let host = StrBytes::from_string("h".repeat(30_000));
+        let of = |count| {
+            let one = Coordinator::default().with_host(host.clone());
+            let body = FindCoordinatorResponse::default().with_coordinators(vec![one; count]);
+            Answer::encode(&header, 4, &body)
+        };
+        assert_eq!(of(1).map(|answer| answer.len).ok(), Some(30_000 + 31));
+        let refused = of(3_400).expect_err("it is 102 megabytes");
+        assert!(matches!(refused, Fault::AnswerTooLarge { .. }), "{refused}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Metadata (key 3): the node, the topics and their partitions. Topics that are asked for by name are created where client
 //! and settings allow it; from version 10 on a topic can be asked for by its id.
 
-use super::{operations, topics};
+use super::{once, operations, topics};
 use crate::broker::{Broker, NODE};
 use crate::call::Call;
 use kafka_protocol::ResponseError as Code;
@@ -24,7 +24,12 @@ pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataRes
     match request.topics.filter(|asked| version > 0 || !asked.is_empty()) {
         None => answers.extend(broker.log.topics().iter().map(|topic| describe(broker, topic, told))),
         Some(asked) => {
-            for topic in asked {
+            // who goes by the name does not go by the id
+            let key = |topic: &MetadataRequestTopic| match &topic.name {
+                Some(name) => Ok(name.clone()),
+                None => Err(topic.topic_id),
+            };
+            for topic in once::by(asked, key) {
                 answers.push(one(broker, topic, creates, told).await);
             }
         }

@@ -23,6 +23,7 @@ mod group;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
+mod once;
 mod operations;
 mod produce;
 mod security;

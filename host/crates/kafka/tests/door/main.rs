@@ -12,5 +12,6 @@ mod every_api;
 mod fetch;
 mod groups;
 mod produce;
+mod repeats;
 mod room;
 mod sessions;

@@ -1,6 +1,6 @@
 //! DescribeLogDirs (key 35): how much lies on the disk, by partition. There is one folder.
 
-use crate::api::topics;
+use crate::api::{once, topics};
 use crate::broker::Broker;
 use crate::call::Call;
 use kafka_protocol::messages::describe_log_dirs_response::{
@@ -27,7 +27,7 @@ pub(crate) async fn handle(call: &Call, request: DescribeLogDirsRequest) -> Desc
                 told(broker, name, topic.all_partitions())
             })
             .collect(),
-        Some(asked) => asked
+        Some(asked) => once::by_partition(asked, |one| (&one.topic, &mut one.partitions))
             .into_iter()
             .filter_map(|asked| {
                 // what is not there is left out

@@ -2,7 +2,7 @@
 //! that are asked for by name.
 
 use super::{BROKER, GROUP, Shown, TOPIC, broker_keys, of_topic};
-use crate::api::topics;
+use crate::api::{once, topics};
 use crate::broker::NODE;
 use crate::call::Call;
 use crate::error::Refusal;
@@ -20,7 +20,7 @@ const WORDS_FROM: i16 = 3;
 pub(crate) fn handle(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let words = request.include_documentation && call.version() >= WORDS_FROM;
     let mut results = Vec::new();
-    for asked in request.resources {
+    for asked in once::by(request.resources, |asked| (asked.resource_type, asked.resource_name.clone())) {
         let wanted = |shown: &Shown| {
             // tools mean all of them by null, and some by an empty list
             asked

@@ -1,6 +1,7 @@
 //! ConsumerGroupDescribe (key 69, KIP-848): groups of the newer protocol, with what each member has and is to have.
 
 use super::authorized_operations;
+use crate::api::once;
 use crate::call::Call;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
@@ -25,7 +26,7 @@ pub(crate) async fn handle(
 ) -> ConsumerGroupDescribeResponse {
     let operations = authorized_operations(request.include_authorized_operations);
     let mut groups = Vec::new();
-    for id in request.group_ids {
+    for id in once::by(request.group_ids, Clone::clone) {
         let described = match call.broker.coordinator.describe_group(&id).await {
             Ok(Description::Consumer(group)) => consumer(call, group).with_authorized_operations(operations),
             Ok(Description::Classic(_)) => {

@@ -1,6 +1,7 @@
 //! DescribeGroups (key 15): classic groups and their members. One that is not there is `Dead`, and from version 6 on an error, too.
 
 use super::authorized_operations;
+use crate::api::once;
 use crate::call::Call;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
@@ -16,7 +17,7 @@ const DEAD: &str = "Dead";
 pub(crate) async fn handle(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let operations = authorized_operations(request.include_authorized_operations);
     let mut groups = Vec::new();
-    for id in request.groups {
+    for id in once::by(request.groups, Clone::clone) {
         let described = match call.broker.coordinator.describe_group(&id).await {
             Ok(Description::Classic(group)) => classic(group).with_authorized_operations(operations),
             Ok(Description::Consumer(_)) => dead(call, &format!("Group {} is not a classic group.", *id)),

@@ -2,6 +2,7 @@
 //! by -1, whether there is such a partition or not.
 
 use super::partition;
+use crate::api::once;
 use crate::call::Call;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
@@ -25,8 +26,8 @@ pub(crate) async fn handle(call: &Call, request: OffsetFetchRequest) -> OffsetFe
     let stable = request.require_stable;
     let mut groups = Vec::new();
     if call.version() >= BATCHED {
-        for group in request.groups {
-            groups.push(one(call, group, stable).await);
+        for group in once::by(request.groups, |group| group.group_id.clone()) {
+            groups.push(one(call, told_once(group), stable).await);
         }
         return OffsetFetchResponse::default().with_groups(groups);
     }
@@ -37,9 +38,18 @@ pub(crate) async fn handle(call: &Call, request: OffsetFetchRequest) -> OffsetFe
         topics.into_iter().map(widen).collect()
     });
     let group = OffsetFetchRequestGroup::default().with_group_id(request.group_id).with_topics(widened);
+    let group = told_once(group);
     let asked = group.topics.clone();
     let group = one(call, group, stable).await;
     narrow(call.version(), group, asked)
+}
+
+fn told_once(mut group: OffsetFetchRequestGroup) -> OffsetFetchRequestGroup {
+    let topics = group.topics.take();
+    let each = |topics| {
+        once::by_partition(topics, |t: &mut OffsetFetchRequestTopics| (&t.name, &mut t.partition_indexes))
+    };
+    group.with_topics(topics.map(each))
 }
 
 async fn one(call: &Call, asked: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {

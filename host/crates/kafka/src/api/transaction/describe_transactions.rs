@@ -1,5 +1,6 @@
 //! DescribeTransactions (key 65): transactional ids as they are, with the partitions of what is open.
 
+use crate::api::once;
 use crate::call::Call;
 use crate::error;
 use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
@@ -18,7 +19,7 @@ pub(crate) async fn handle(
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
     let mut states = Vec::new();
-    for id in request.transactional_ids {
+    for id in once::by(request.transactional_ids, Clone::clone) {
         let state = match call.broker.coordinator.describe_transaction(&id).await {
             Ok(transaction) => describe(call, transaction),
             Err(refusal) => {
