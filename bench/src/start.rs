@@ -4,6 +4,7 @@
 use crate::stats::{median, resident_mib};
 use anyhow::{Context, Result, bail};
 use potok_types::{Clock, SystemClock};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -70,7 +71,8 @@ impl Bench {
     }
 
     async fn stop(&self, mut server: Server) -> Result<()> {
-        Command::new("kill").arg(server.process.id().to_string()).status()?;
+        let pid = i32::try_from(server.process.id()).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(pid, Signal::TERM)?;
         server.process.wait()?;
         Ok(())
     }

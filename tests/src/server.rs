@@ -4,6 +4,7 @@
 
 use crate::guests::built_guest;
 use reqwest::{Client, RequestBuilder, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -115,7 +116,8 @@ impl Server {
     }
     /// SIGTERM, and its end in order.
     pub fn stop(mut self) {
-        assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
+        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
         assert!(self.process.wait().unwrap().success(), "the server did not stop in order");
     }
     /// The most memory that was ever resident, in bytes.

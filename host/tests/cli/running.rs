@@ -1,15 +1,13 @@
 //! `serve` and commands that run on: starts, stops, signals, closed pipes, a folder in use.
 
 use crate::server::{Ended, Server, alone, potok};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(sent.success());
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 #[test]
@@ -17,7 +15,7 @@ fn a_server_stops_in_order_and_starts_again_with_all_it_had() {
     let mut server = Server::start();
     server.ok(&["topic", "create", "kept"]);
     server.run_with(&["produce", "kept"], "one\ntwo\n");
-    signal(&server.child, "TERM");
+    signal(&server.child, Signal::TERM);
     assert!(server.child.wait().unwrap().success());
     let server = server.restart();
     assert_eq!(server.ok(&["consume", "kept", "--from-beginning"]), "one\ntwo\n");
@@ -92,7 +90,7 @@ fn a_follower_sees_what_comes_and_ends_cleanly_when_interrupted() {
     assert_eq!(next(), "first\n");
     server.run_with(&["produce", "live"], "second\n");
     assert_eq!(next(), "second\n");
-    signal(&child, "INT");
+    signal(&child, Signal::INT);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
