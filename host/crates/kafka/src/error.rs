@@ -210,6 +210,8 @@ pub(crate) fn of_group(refusal: &GroupRefusal) -> Code {
         GroupRefusal::IllegalName => Code::InvalidGroupId,
         GroupRefusal::OfProcessor(_) => Code::GroupAuthorizationFailed,
         GroupRefusal::Unknown(_) => Code::GroupIdNotFound,
+        // to a member of KIP-848 a group with classic members is no group: it cannot be converted while they are there
+        GroupRefusal::OtherProtocol { has: "classic", .. } => Code::GroupIdNotFound,
         GroupRefusal::OtherProtocol { .. } => Code::InconsistentGroupProtocol,
         GroupRefusal::TooMany(_) => Code::GroupMaxSizeReached,
         GroupRefusal::MemberTooLarge { .. } => Code::InvalidRequest,

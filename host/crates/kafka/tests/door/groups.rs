@@ -146,3 +146,36 @@ async fn an_offset_in_a_transaction_is_unstable_until_it_commits_and_gone_when_i
     assert_eq!(client.ask(1, &fenced).await.error_code, Code::InvalidProducerEpoch.code());
     door.ended().await;
 }
+
+#[tokio::test]
+async fn a_group_with_members_of_one_protocol_is_none_to_members_of_the_other() {
+    let door = Door::open().await;
+    door.topic("t", 1, &[]).await;
+    let running = door.run_coordinator();
+    let mut client = door.connect().await;
+    let beat = |epoch| {
+        ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(GroupId(text("g")))
+            .with_member_id(text("newer"))
+            .with_member_epoch(epoch)
+            .with_rebalance_timeout_ms(60_000)
+            .with_subscribed_topic_names(Some(vec![TopicName(text("t"))]))
+            .with_topic_partitions(Some(vec![]))
+    };
+    let member = client.ask(9, &join(&StrBytes::default())).await.member_id;
+    assert_eq!(client.ask(9, &join(&member)).await.error_code, 0);
+    assert_eq!(client.ask(1, &beat(0)).await.error_code, Code::GroupIdNotFound.code());
+    let leave = |id: &StrBytes| {
+        let one = leave_group_request::MemberIdentity::default().with_member_id(id.clone());
+        LeaveGroupRequest::default().with_group_id(GroupId(text("g"))).with_members(vec![one])
+    };
+    assert_eq!(client.ask(5, &leave(&member)).await.members[0].error_code, 0);
+    let came = client.ask(1, &beat(0)).await;
+    assert_eq!((came.error_code, came.member_epoch), (0, 1));
+    let refused = client.ask(9, &join(&StrBytes::default())).await;
+    assert_eq!(refused.error_code, Code::InconsistentGroupProtocol.code());
+    assert_eq!(client.ask(5, &leave(&text("newer"))).await.members[0].error_code, 0, "by an administrator");
+    assert_eq!(client.ask(1, &beat(1)).await.error_code, Code::UnknownMemberId.code());
+    door.ended().await;
+    running.await.unwrap();
+}
