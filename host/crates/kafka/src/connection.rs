@@ -4,7 +4,7 @@
 //! acknowledgement beside the others. Any other request starts when all before it are answered, as in Kafka.
 //! Invariant: at most [`IN_FLIGHT_MAX`] requests and about [`IN_FLIGHT_BYTES_MAX`] bytes are at work; a client that does
 //! not read its answers is read from no further, and in the end cut off. What was started is finished, whatever happens to
-//! the connection.
+//! the connection; what still waits for room for its decoded form was not.
 
 use crate::answer::Answer;
 use crate::api::{self, Started};
@@ -208,8 +208,8 @@ impl Connection {
     }
 }
 
-/// Waits for room for what a request takes in memory, in the place that it has by its bytes. Bounded, as those who wait hold room
-/// that others wait for: who is cut off gives it back. Nobody waits for a client that has gone, or for the server to stop.
+/// Waits for room for what a request takes in memory beside its bytes. Bounded, as those who wait hold room that others wait
+/// for: who is cut off gives it back. Not waited for is room for a client that has gone, or on a server that stops.
 async fn find_room(broker: &Broker, client: &Client, held: &mut Held, room: usize) -> Result<(), Fault> {
     let found = timeout(broker.settings.request_idle_timeout(), broker.room.widen(held, room));
     tokio::select! {

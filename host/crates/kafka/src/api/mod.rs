@@ -12,8 +12,9 @@
 //! 5. Whoever waits (for records, for other members) also waits for `call.client.gone`, and then answers at once: it is
 //!    cancelled when the client closes its connection and when the server stops.
 //!
-//! A handler runs to its end even when its client has gone. Requests of one connection run one after the other, but for
-//! Produce, whose requests overlap; requests of different connections run at the same time.
+//! A handler that has begun runs to its end even when its client has gone; one that waits for room has not. Requests of one
+//! connection run one after the other, but for Produce, whose requests overlap; requests of different connections run at the
+//! same time.
 
 mod api_versions;
 mod cluster;

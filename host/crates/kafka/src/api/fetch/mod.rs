@@ -1,5 +1,5 @@
-//! Fetch (key 1): batches from the log, as the bytes they are. An answer comes as soon as there are `min_bytes`, an error, or
-//! no time left; meanwhile the partitions that were asked for are watched, not polled.
+//! Fetch (key 1): batches from the log, as the bytes they are. An answer comes as soon as there are `min_bytes`, an error,
+//! something on the disk only, or no time left; meanwhile the partitions that were asked for are watched, not polled.
 //! Sessions (KIP-227) remember a client's partitions, so that it says and hears only what changed.
 
 mod read;
