@@ -72,7 +72,7 @@ impl Inner {
         let offsets = positions.into_iter().map(|(at, _)| removal(&cell.name, at)).collect();
         let gone = MetaChange { kind: MetaKind::Group, name: cell.name.clone(), value: None };
         let unit = Unit { offsets, meta: vec![gone], ..Unit::default() };
-        self.log().commit(unit, Acks::Written).await.map_err(refused)?;
+        self.log().commit(unit, Acks::Synced).await.map_err(refused)?;
         cell.kind = None;
         cell.kept = false;
         Ok(())

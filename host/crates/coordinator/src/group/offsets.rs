@@ -99,7 +99,7 @@ impl Inner {
         let free: Vec<bool> = partitions.iter().map(is_free).collect();
         let gone = partitions.iter().zip(&free).filter(|(_, free)| **free);
         let offsets = gone.map(|(at, _)| removal(&cell.name, *at)).collect();
-        self.log().commit(Unit { offsets, ..Unit::default() }, Acks::Written).await.map_err(refused)?;
+        self.log().commit(Unit { offsets, ..Unit::default() }, Acks::Synced).await.map_err(refused)?;
         Ok(free)
     }
 
