@@ -23,6 +23,9 @@ const PARTITIONS: u32 = 6;
 const CALLERS: u32 = 4;
 /// Records of a body that brings many.
 const BODY_RECORDS: u32 = 1_000;
+/// Pages that are read of a partition, of 1,000 records at most: about half of what it has, as records without a key are not spread
+/// evenly.
+const PAGES: u32 = 32;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -171,7 +174,7 @@ async fn cells(options: &Options, kind: Kind) -> Result<Vec<Figure>> {
         move |limit: u32| {
             let (http, url) = (http.clone(), url.clone());
             move |number| {
-                let (partition, offset) = (number % PARTITIONS, number / PARTITIONS % 64 * limit);
+                let (partition, offset) = (number % PARTITIONS, number / PARTITIONS % PAGES * limit);
                 http.get(format!("{url}?partition={partition}&offset={offset}&limit={limit}"))
             }
         }
