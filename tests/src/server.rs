@@ -42,6 +42,10 @@ pub fn run(words: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
+/// What starts a server on free ports; the data folder follows.
+pub const SERVE: [&str; 8] =
+    ["serve", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--log-level", "error", "--data"];
+
 /// Waits until `condition` holds, and fails with `what` after a minute.
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     for _ in 0..POLLS_MAX {
@@ -80,18 +84,7 @@ impl Server {
     /// Starts it with settings of the environment: (`POTOK_HTTP__TAILS_MAX`, `1`).
     pub async fn start_with(data: &Path, settings: &[(&str, &str)]) -> Server {
         let mut command = potok();
-        command
-            .args([
-                "serve",
-                "--http",
-                "127.0.0.1:0",
-                "--kafka",
-                "127.0.0.1:0",
-                "--log-level",
-                "error",
-                "--data",
-            ])
-            .arg(data);
+        command.args(SERVE).arg(data);
         command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());

@@ -119,7 +119,7 @@ async fn idle_and_slow_connections_disturb_nobody_and_are_closed() {
         }
         held.push(stream);
     }
-    // a byte a second on purpose: never silent, never done
+    // a byte every so often, on purpose: never silent, never done; the sleep is what is tested, and waits for nothing
     let dripping = held.split_off(990).into_iter().map(|mut stream| async move {
         while stream.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(200)).await;

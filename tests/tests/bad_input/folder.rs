@@ -1,6 +1,6 @@
 //! A data folder that cannot be opened: the process says which, why and what to do, ends with its code, and leaves the folder alone.
 
-use potok_tests::server::{Server, run};
+use potok_tests::server::{SERVE, Server, run};
 use std::fs;
 use std::path::Path;
 
@@ -8,17 +8,7 @@ use std::path::Path;
 #[track_caller]
 fn check(data: &Path, code: i32, words: &[&str]) {
     let data = data.to_str().unwrap();
-    let (found, out, err) = run(&[
-        "serve",
-        "--http",
-        "127.0.0.1:0",
-        "--kafka",
-        "127.0.0.1:0",
-        "--log-level",
-        "error",
-        "--data",
-        data,
-    ]);
+    let (found, out, err) = run(&[&SERVE[..], &[data]].concat());
     assert_eq!((found, out.as_str()), (Some(code), ""), "{err}");
     for word in words.iter().chain(&[data]) {
         assert!(err.contains(word), "{word:?} is not in {err:?}");
