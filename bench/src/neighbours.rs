@@ -23,10 +23,10 @@ pub(crate) struct Options {
     #[arg(long)]
     guests: PathBuf,
     /// Records of a phase.
-    #[arg(long, default_value_t = 800)]
+    #[arg(long, default_value_t = 200)]
     records: u64,
     /// Pairs of phases; the median counts.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     runs: usize,
 }
 
