@@ -16,7 +16,7 @@ use potok_host::client::Client;
 use potok_host::exit::Failure;
 use potok_host::output::note;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -112,7 +112,7 @@ impl Run {
         let played = play::play(client, month, self.lasts, |progress| board.show(progress)).await?;
         wiring::drained(client, |lag| board.show_lag(lag)).await?;
         board.finish(&played).await;
-        next_steps(client, self.kafka);
+        next_steps(client, self.kafka, &self.data);
         std::future::pending().await
     }
 }
@@ -166,7 +166,7 @@ async fn told_to_stop() -> Result<(), Failure> {
     Ok(())
 }
 
-fn next_steps(client: &Client, kafka: SocketAddr) {
+fn next_steps(client: &Client, kafka: SocketAddr, data: &Path) {
     let server = client.server().as_str().trim_end_matches('/');
     let elsewhere =
         if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
@@ -174,14 +174,16 @@ fn next_steps(client: &Client, kafka: SocketAddr) {
         .ok()
         .and_then(|program| program.parent().map(|folder| folder.display().to_string()));
     note(&format!(
-        "\nThe host stays up at {server}. In another terminal, try:\n\
+        "\nPotok stays up at {server}. In another terminal, try:\n\
          \x20 export PATH=\"{}:$PATH\"\n\
+         \x20 potok status{elsewhere}\n\
          \x20 potok processor list{elsewhere}\n\
          \x20 potok consume delayed-flights --from-beginning --count 5{elsewhere}\n\
          \x20 potok processor describe flight-weather{elsewhere}\n\
          \x20 potok plugin new my-processor --language rust --kind processor\n\
-         Kafka's clients find the same topics at {kafka}.\n\
-         Ctrl-C stops it. What it has stays in its data folder: `make run` goes on from there.",
+         Kafka clients find the same topics at {kafka}.\n\
+         Ctrl-C stops it. Its data stays in {}, and `make run` carries on from there.",
         programs.unwrap_or_default(),
+        data.display(),
     ));
 }

@@ -95,7 +95,7 @@ impl Board {
     pub(crate) fn show_lag(&self, lag: u64) {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.terminal {
-            let head = format!("{}; {} on their way", head(&drawn.progress), counted(lag, "record"));
+            let head = format!("{}; {} still to process", head(&drawn.progress), counted(lag, "record"));
             self.draw(&mut drawn, &head);
         }
     }
@@ -105,7 +105,7 @@ impl Board {
             records.iter().for_each(|record| keep(&self.rows, record));
         }
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.draw(&mut drawn, &format!("{}; all of it is done", head(played)));
+        self.draw(&mut drawn, &format!("{}; all done", head(played)));
     }
     fn draw(&self, drawn: &mut Drawn, head: &str) {
         let table = table(&self.rows.lock().unwrap_or_else(PoisonError::into_inner), &self.names);

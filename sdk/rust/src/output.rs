@@ -111,7 +111,7 @@ impl<'b> Output<'b> {
     pub(crate) fn begin(&mut self, index: usize) {
         self.index = index;
         self.timers_mark = self.timers.len();
-        self.session.begin();
+        self.session.begin(index);
     }
     pub(crate) fn begin_timer(&mut self, index: usize, at: Timestamp) {
         self.moment = at;

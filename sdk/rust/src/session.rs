@@ -23,6 +23,8 @@ pub(crate) struct Session {
     stores: RefCell<Vec<Rc<dyn Cached>>>,
     /// The record at work, whose changes are written down so that they can be undone; `NO_RECORD` while none is.
     record: Cell<u64>,
+    /// Its index in the batch.
+    index: Cell<usize>,
     /// Records begun so far.
     begun: Cell<u64>,
 }
@@ -49,11 +51,12 @@ impl Session {
     pub(crate) fn add(&self, store: Rc<dyn Cached>) {
         self.stores.borrow_mut().push(store);
     }
-    /// A record begins; what the one before it changed stays.
+    /// Record `index` of the batch begins; what the one before it changed stays.
     #[inline]
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, index: usize) {
         self.begun.set(self.begun.get() + 1);
         self.record.set(self.begun.get());
+        self.index.set(index);
     }
     /// The loop over records is over.
     pub(crate) fn end(&self) {
@@ -63,6 +66,11 @@ impl Session {
     #[inline]
     pub(crate) fn record(&self) -> u64 {
         self.record.get()
+    }
+    /// The index in the batch of the record at work, or of the last one.
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
+        self.index.get()
     }
     /// The record at work failed: what it changed is as it was.
     pub(crate) fn undo(&self) {

@@ -293,3 +293,52 @@ fn a_prefetched_batch_costs_two_calls_of_the_host() {
     }
     assert_eq!(harness.state_json("counts", "key 7"), Some(60));
 }
+
+/// Asks for the keys of its records beforehand, and then counts under the keys that their values name.
+struct Crossing(Store<Vec<u8>, u64>);
+
+impl Processor for Crossing {
+    type Config = NoConfig;
+
+    fn describe() -> Description {
+        potok_sdk::describe!().input("in", "").store("counts")
+    }
+    fn open(_: NoConfig, _: Task) -> Result<Crossing, Failure> {
+        Ok(Crossing(Store::open("counts")?))
+    }
+    fn begin_batch(&mut self, batch: &Batch) -> Result<(), Failure> {
+        Ok(self.0.prefetch_keys(batch.keys())?)
+    }
+    fn process(&mut self, record: Record<'_>, _: &mut Output<'_>) -> Result<(), Failure> {
+        Ok(self.0.update(record.value().unwrap_or_default(), |count| *count += 1)?)
+    }
+}
+
+#[test]
+fn a_key_is_itself_whatever_was_asked_for_beforehand() {
+    let mut draw = Draw(7);
+    for round in 0..50 {
+        let mut harness = Harness::<Crossing>::new("{}");
+        let mut expect = std::collections::BTreeMap::<Vec<u8>, u64>::new();
+        let key = |draw: &mut Draw| {
+            let len = usize::try_from(draw.below(12)).unwrap();
+            format!("{:0len$}", draw.below(3)).into_bytes()
+        };
+        let records: Vec<TestRecord> = (0..draw.below(60))
+            .map(|_| {
+                let (own, named) = (key(&mut draw), key(&mut draw));
+                let named = if draw.below(2) == 0 { own.clone() } else { named };
+                *expect.entry(named.clone()).or_default() += 1;
+                let record = TestRecord::new(named);
+                if draw.below(5) == 0 { record } else { record.key(own) }
+            })
+            .collect();
+        harness.send_all(records);
+        let found: std::collections::BTreeMap<Vec<u8>, u64> = harness
+            .state("counts")
+            .into_iter()
+            .map(|(key, count)| (key, String::from_utf8(count).unwrap().parse().unwrap()))
+            .collect();
+        assert_eq!(found, expect, "round {round}");
+    }
+}

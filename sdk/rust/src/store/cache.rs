@@ -8,11 +8,18 @@ use super::key::Key;
 use super::{Inner, StateError};
 use crate::column::Column;
 use crate::host;
+use crate::output::wire;
 use crate::session::{Cached, NO_RECORD};
+
+/// In the order of the keys: a record without one.
+const NO_SLOT: u32 = u32::MAX;
 
 pub(super) struct Cache<V> {
     index: Index,
     slots: Vec<Slot<V>>,
+    /// The slots of the keys that were asked for beforehand, in their order: most often the keys of the batch's records, each of
+    /// which is then found without being looked up.
+    order: Vec<u32>,
     /// Slots with changes; some twice, some no longer.
     dirty: Vec<usize>,
     /// What record `journal_of` changed: the slot as it was.
@@ -44,6 +51,7 @@ impl<V> Default for Cache<V> {
         Cache {
             index: Index::default(),
             slots: Vec::new(),
+            order: Vec::new(),
             dirty: Vec::new(),
             journal: Vec::new(),
             journal_of: NO_RECORD,
@@ -54,9 +62,17 @@ impl<V> Default for Cache<V> {
 }
 
 impl<V: Clone> Cache<V> {
-    /// The slot of a key, made when it is new.
+    /// The slot of a key that record `index` of the batch asks for, made when it is new.
     #[inline]
-    pub(super) fn find<Q: Key + ?Sized>(&mut self, key: &Q) -> usize {
+    pub(super) fn find<Q: Key + ?Sized>(&mut self, key: &Q, index: usize) -> usize {
+        if let (Some(bytes), Some(slot)) = (key.as_bytes(), self.order.get(index))
+            && self.index.is(*slot, bytes)
+        {
+            return *slot as usize;
+        }
+        self.look_up(key)
+    }
+    fn look_up<Q: Key + ?Sized>(&mut self, key: &Q) -> usize {
         let (slot, new) = match key.as_bytes() {
             Some(bytes) => self.index.find_or_add(bytes),
             None => {
@@ -89,18 +105,21 @@ impl<V: Clone> Cache<V> {
             Value::Unread | Value::Encoded { .. } => Ok(None),
         }
     }
+    /// Asks for all of these that are not known; one that is none keeps its place in the order.
     pub(super) fn prefetch<'k, C, Q>(
         &mut self,
         inner: &Inner<V, C>,
-        keys: impl IntoIterator<Item = &'k Q>,
+        keys: impl IntoIterator<Item = Option<&'k Q>>,
     ) -> Result<(), StateError>
     where
         C: Codec<V>,
         Q: Key + ?Sized + 'k,
     {
         let before = self.slots.len();
+        self.order.clear();
         for key in keys {
-            self.find(key);
+            let slot = key.map_or(NO_SLOT, |key| wire(self.look_up(key)));
+            self.order.push(slot);
         }
         if before == self.slots.len() {
             Ok(())
@@ -221,6 +240,7 @@ impl<V: Clone> Cache<V> {
         }
         self.index.clear();
         self.slots.clear();
+        self.order.clear();
         self.dirty.clear();
         self.journal.clear();
         self.fetched.clear();

@@ -49,9 +49,16 @@ impl Index {
         self.keys.push(KeyAt { hash, start, end: wire(self.arena.len()) });
         (slot, true)
     }
+    #[inline]
     pub(super) fn key(&self, slot: usize) -> &[u8] {
         let KeyAt { start, end, .. } = self.keys[slot];
         &self.arena[start as usize..end as usize]
+    }
+    /// Whether this is the key of a slot; false where there is no such slot.
+    #[inline]
+    pub(super) fn is(&self, slot: u32, key: &[u8]) -> bool {
+        let known = self.keys.get(slot as usize);
+        known.is_some_and(|known| same(&self.arena[known.start as usize..known.end as usize], key))
     }
     /// The keys of the slots from `first` on.
     pub(super) fn keys_from(&self, first: usize) -> Column {
@@ -91,7 +98,7 @@ fn hash(key: &[u8]) -> u32 {
             let state = words.fold(key.len() as u64, |state, word| mix(state, u64::from_le_bytes(*word)));
             mix(state, u64::from_le_bytes(*last))
         }
-        None => mix(key.len() as u64, key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        None => mix(key.len() as u64, short_word(key)),
     };
     // a product's lower bits know nothing of a word's upper ones, and the table looks at the lower ones
     ((state ^ state >> 32).wrapping_mul(FACTOR) >> 32) as u32
@@ -109,7 +116,18 @@ fn same(a: &[u8], b: &[u8]) -> bool {
             let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
             word(last_a) == word(last_b) && words.all(|(a, b)| word(a) == word(b))
         }
-        _ => a.iter().zip(b).all(|(a, b)| a == b),
+        _ => short_word(a) == short_word(b),
+    }
+}
+
+/// The bytes of a key of fewer than eight in one word: no other key of its length has the same.
+#[inline]
+fn short_word(key: &[u8]) -> u64 {
+    match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 
@@ -132,6 +150,24 @@ mod tests {
             });
             // a random function of 1,000 keys hits about 887 of 4,096 places
             assert!(places.len() > 800, "{} places for {}", places.len(), pattern(7));
+        }
+    }
+    #[test]
+    fn short_keys_are_told_apart() {
+        let mut index = Index::default();
+        let mut keys = vec![Vec::new()];
+        for len in 0..8usize {
+            for (slot, key) in keys.iter().enumerate().filter(|(_, key)| key.len() == len) {
+                assert_eq!(index.find_or_add(key), (slot, true), "{key:?}");
+            }
+            let longer = keys.iter().filter(|key| key.len() == len);
+            let longer: Vec<Vec<u8>> =
+                longer.flat_map(|key| [0, 1, 255].map(|byte| [key.as_slice(), &[byte]].concat())).collect();
+            keys.extend(longer);
+        }
+        for (slot, key) in keys.iter().enumerate().filter(|(_, key)| key.len() < 8) {
+            assert_eq!(index.find_or_add(key), (slot, false), "{key:?}");
+            assert!(index.is(wire(slot), key) && !index.is(wire(slot + 1), key) && !index.is(u32::MAX, key));
         }
     }
     #[test]

@@ -110,11 +110,11 @@ where
         K: Borrow<Q>,
         Q: Key + ?Sized + 'k,
     {
-        self.inner.cache.borrow_mut().prefetch(&self.inner, keys)
+        self.inner.cache.borrow_mut().prefetch(&self.inner, keys.into_iter().map(Some))
     }
     /// The same for a batch's own keys, when the store's are text or bytes: `prefetch_keys(batch.keys())`.
     pub fn prefetch_keys(&self, keys: &Column) -> Result<(), StateError> {
-        self.inner.cache.borrow_mut().prefetch(&self.inner, keys.iter().flatten())
+        self.inner.cache.borrow_mut().prefetch(&self.inner, keys.iter())
     }
     /// The value of a key.
     pub fn get<Q>(&self, key: &Q) -> Result<Option<V>, StateError>
@@ -123,7 +123,7 @@ where
         Q: Key + ?Sized,
     {
         let mut cache = self.inner.cache.borrow_mut();
-        let slot = cache.find(key);
+        let slot = cache.find(key, self.inner.session.index());
         Ok(cache.load(&self.inner, slot)?.cloned())
     }
     /// Whether there is a value of this key.
@@ -133,7 +133,7 @@ where
         Q: Key + ?Sized,
     {
         let mut cache = self.inner.cache.borrow_mut();
-        let slot = cache.find(key);
+        let slot = cache.find(key, self.inner.session.index());
         Ok(cache.load(&self.inner, slot)?.is_some())
     }
     /// Sets the value of a key.
@@ -157,7 +157,7 @@ where
     fn set<Q: Key + ?Sized>(&self, key: &Q, value: Option<V>) {
         let record = self.inner.session.record();
         let mut cache = self.inner.cache.borrow_mut();
-        let slot = cache.find(key);
+        let slot = cache.find(key, self.inner.session.index());
         cache.set(slot, value, record);
     }
     /// Changes the value of a key in its place, beginning with the default where there is none.
@@ -169,7 +169,7 @@ where
     {
         let record = self.inner.session.record();
         let mut cache = self.inner.cache.borrow_mut();
-        let slot = cache.find(key);
+        let slot = cache.find(key, self.inner.session.index());
         cache.load(&self.inner, slot)?;
         Ok(change(cache.edit(slot, record)))
     }
