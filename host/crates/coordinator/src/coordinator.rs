@@ -5,7 +5,7 @@
 use crate::deadlines::{Deadlines, Subject};
 use crate::error::GroupRefusal;
 use crate::group::Groups;
-use crate::settings::{SWEEP_EVERY, Settings};
+use crate::settings::{ENDING_MAX, SWEEP_EVERY, Settings};
 use crate::topics::TopicView;
 use crate::transaction::Transactions;
 use potok_log::{Log, StoreError};
@@ -13,6 +13,7 @@ use potok_types::{Clock, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Says of a group's name whether a processor keeps its position there.
@@ -99,15 +100,28 @@ impl Coordinator {
     pub async fn run(&self, stop: CancellationToken) {
         // a task of its own: a long sweep holds no session's end up
         let sweeping = tokio::spawn(sweep_until(Arc::clone(&self.inner), stop.clone()));
+        let mut ending = JoinSet::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
-                () = self.inner.until_due() => self.inner.end_due_now(&stop).await,
+                Some(ended) = ending.join_next() => told_of(ended),
+                () = self.inner.until_due(), if ending.len() < ENDING_MAX => self.inner.end_due(&mut ending),
             }
+        }
+        // what was begun is ended
+        while let Some(ended) = ending.join_next().await {
+            told_of(ended);
         }
         if let Err(error) = sweeping.await {
             tracing::error!(%error, "groups: the task that forgets what nobody needs came to grief");
         }
+    }
+}
+
+fn told_of(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "groups: the end of something whose time is up came to grief");
     }
 }
 
@@ -144,14 +158,18 @@ impl Inner {
         }
     }
 
-    pub(crate) async fn end_due_now(&self, stop: &CancellationToken) {
-        while !stop.is_cancelled()
+    /// Begins to end what is over, each on a task of its own: somebody may be at one of them, and the others do not wait for that.
+    pub(crate) fn end_due(self: &Arc<Inner>, ending: &mut JoinSet<()>) {
+        while ending.len() < ENDING_MAX
             && let Some((at, subject)) = self.deadlines.due(self.time.now())
         {
-            match subject {
-                Subject::Group(name) => self.tick_group(&name, at).await,
-                Subject::Transaction(id) => self.tick_transaction(&id, at).await,
-            }
+            let inner = Arc::clone(self);
+            ending.spawn(async move {
+                match subject {
+                    Subject::Group(name) => inner.tick_group(&name, at).await,
+                    Subject::Transaction(id) => inner.tick_transaction(&id, at).await,
+                }
+            });
         }
     }
 

@@ -15,14 +15,6 @@ pub enum GroupRefusal {
     /// There is none.
     #[error("there is no group {0:?}")]
     Unknown(String),
-    /// It has members of the other protocol.
-    #[error("group {group:?} has members of the {has} protocol")]
-    OtherProtocol {
-        /// Which group.
-        group: String,
-        /// `classic` or `consumer`.
-        has: &'static str,
-    },
     /// The host's limit of groups.
     #[error("there are {0} groups, and no room for another")]
     TooMany(usize),

@@ -5,7 +5,6 @@
 mod answers;
 mod coordinator;
 mod deadlines;
-pub mod embedded;
 mod error;
 mod group;
 mod ids;
@@ -25,6 +24,7 @@ pub use error::{GroupRefusal, TransactionRefusal};
 pub use settings::Settings;
 pub use transaction::WriteGuard;
 
+pub use potok_groups::embedded;
 pub use potok_groups::{
     ASSIGNORS, Assignment, ConsumerError, ConsumerMember, GroupError, HeartbeatReply, HeartbeatRequest,
     Identity, JoinReply, JoinRequest, JoinedMember, LeaveRequest, Member, MemberState, Protocol, SyncReply,

@@ -1,6 +1,6 @@
 //! The room's numbers: what an operator tunes, as Kafka's broker configs of the names given, and what is fixed, each with its reason.
 
-use potok_groups::{ConsumerSettings, GroupSettings};
+use potok_groups::{ConsumerSettings, GroupSettings, Rules};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -68,11 +68,18 @@ pub(crate) const MEMBER_TOPICS_MAX: usize = 10_000;
 pub(crate) const TRANSACTION_PARTITIONS_MAX: usize = 100_000;
 /// How often offsets and ids that nobody needs are looked for, as Kafka's `offsets.retention.check.interval.ms`.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Sessions, rebalances and transactions that are ended at the same time when their time is up. Each waits for one lock and one write:
+/// enough that the log joins many into one sync, and that those which wait for whoever is at them leave room for others.
+pub(crate) const ENDING_MAX: usize = 256;
 /// After a write that failed, a deadline is tried again so much later.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Settings {
-    pub(crate) fn classic(&self) -> GroupSettings {
+    /// What groups go by.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { classic: self.classic(), consumer: self.consumer() }
+    }
+    fn classic(&self) -> GroupSettings {
         GroupSettings {
             session_timeout_min: Duration::from_millis(self.session_timeout_min_ms),
             session_timeout_max: Duration::from_millis(self.session_timeout_max_ms),
@@ -80,7 +87,7 @@ impl Settings {
             members_max: self.members_max,
         }
     }
-    pub(crate) fn consumer(&self) -> ConsumerSettings {
+    fn consumer(&self) -> ConsumerSettings {
         ConsumerSettings {
             session_timeout: Duration::from_millis(self.consumer_session_timeout_ms),
             heartbeat_interval: Duration::from_millis(self.consumer_heartbeat_interval_ms),

@@ -2,7 +2,7 @@
 //! Fields are only ever added, with a default; anything else is a new version. Damage is said, never guessed around.
 
 use bytes::Bytes;
-use potok_groups::{ConsumerSnapshot, Snapshot, Transaction};
+use potok_groups::{GroupSnapshot, Transaction};
 use potok_log::StoreError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,10 @@ struct Versioned<T> {
     value: T,
 }
 
-/// A group, by its protocol.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum StoredGroup {
-    Classic(Snapshot),
-    Consumer(ConsumerSnapshot),
-}
-
-pub(crate) fn encode_group(group: StoredGroup) -> Result<Bytes, StoreError> {
+pub(crate) fn encode_group(group: GroupSnapshot) -> Result<Bytes, StoreError> {
     encode(group)
 }
-pub(crate) fn decode_group(name: &str, bytes: &[u8]) -> Result<StoredGroup, StoreError> {
+pub(crate) fn decode_group(name: &str, bytes: &[u8]) -> Result<GroupSnapshot, StoreError> {
     decode(|| format!("group {name:?}"), bytes)
 }
 pub(crate) fn encode_transaction(transaction: &Transaction) -> Result<Bytes, StoreError> {

@@ -67,6 +67,9 @@ impl Topics for TopicView {
         let topic = self.log.topic(&name.parse::<TopicName>().ok()?)?;
         Some((topic.id, topic.partitions))
     }
+    fn name(&self, id: TopicId) -> Option<String> {
+        Some(self.log.topic_with_id(id)?.name.to_string())
+    }
     fn matching(&self, pattern: &str) -> Option<BTreeSet<String>> {
         let mut seen = self.seen.lock();
         self.refresh(&mut seen);

@@ -4,16 +4,20 @@
 
 mod classic;
 mod consumer;
+pub mod embedded;
+mod group;
 mod transaction;
 
 pub use classic::{
-    Blob, ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest, JoinedMember,
-    LeaveRequest, Member, MemberSnapshot, Protocol, Snapshot, SyncReply, SyncRequest, Ticket,
+    Blob, CONSUMERS, ClassicGroup, Effect, GroupError, GroupSettings, GroupState, JoinReply, JoinRequest,
+    JoinedMember, LeaveRequest, Member, MemberSnapshot, Protocol, Snapshot, SyncReply, SyncRequest, Ticket,
 };
 pub use consumer::{
-    ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerMemberSnapshot,
-    ConsumerSettings, ConsumerSnapshot, HeartbeatReply, HeartbeatRequest, MemberState, TopicId, Topics,
+    ASSIGNORS, Assignment, ClassicMember, ConsumerError, ConsumerGroup, ConsumerMember,
+    ConsumerMemberSnapshot, ConsumerSettings, ConsumerSnapshot, HeartbeatReply, HeartbeatRequest,
+    MemberState, TopicId, Topics,
 };
+pub use group::{Group, GroupSnapshot, Kind, Rules, Step};
 pub use transaction::{
     Ending, Identity, Initialised, PendingOffset, Transaction, TransactionError, TransactionState,
 };

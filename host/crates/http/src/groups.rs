@@ -17,7 +17,7 @@ use potok_coordinator::{
 };
 use potok_log::{CommittedOffset, OffsetChange, OffsetCommit};
 use potok_types::{Offset, Timestamp, TopicName, TopicPartition};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 /// A group's name: any text, as Kafka has it.
@@ -53,7 +53,8 @@ pub(crate) async fn describe(
     Ok(axum::Json(found(&app, name).await?))
 }
 
-/// Sets positions of a group without members, all or none. A group that is not there comes into being.
+/// Sets positions of a group without members, all or none. A group that is not there comes into being. With `dry_run` nothing is set:
+/// the answer is what the group would be.
 #[utoipa::path(put, path = "/v1/groups/{group}/offsets", tag = "groups", params(("group" = String, Path, description = "name of the group")),
     request_body = SetOffsets, responses((status = 200, body = Group)))]
 pub(crate) async fn set_offsets(
@@ -64,9 +65,9 @@ pub(crate) async fn set_offsets(
 ) -> Result<axum::Json<Group>, Refusal> {
     refuse_processors(&app, &name)?;
     if asked.offsets.is_empty() {
-        return Err(Refusal::Body("there is at least one position to be set".to_owned()));
+        return Err(Refusal::Body("name at least one position to set".to_owned()));
     }
-    let (reader, group) = (app.clone(), name.clone());
+    let (reader, group, dry_run) = (app.clone(), name.clone(), asked.dry_run);
     let resolve = move || {
         let mut commits = Vec::new();
         for one in &asked.offsets {
@@ -75,6 +76,9 @@ pub(crate) async fn set_offsets(
         Ok(commits)
     };
     let offsets = app.limits.blocking(resolve).await?;
+    if dry_run {
+        return Ok(axum::Json(planned(&app, name, offsets).await?));
+    }
     let (coordinator, group) = (app.coordinator.clone(), name.clone());
     to_its_end(&name, async move { coordinator.set_offsets(&group, offsets).await }).await?;
     Ok(axum::Json(found(&app, name).await?))
@@ -192,6 +196,35 @@ async fn found(app: &App, name: String) -> Result<Group, Refusal> {
     app.limits.blocking(read).await
 }
 
+/// What the group would be after these changes.
+async fn planned(app: &App, name: String, changes: Vec<OffsetCommit>) -> Result<Group, Refusal> {
+    let mut group = match found(app, name.clone()).await {
+        Ok(group) if group.members.is_empty() => group,
+        Ok(_) => return Err(Refusal::GroupHasMembers(name)),
+        Err(Refusal::Group(GroupRefusal::Unknown(_))) => unborn(name),
+        Err(refusal) => return Err(refusal),
+    };
+    let reader = app.clone();
+    let read = move || {
+        let at = |position: GroupPosition| ((position.topic.clone(), position.partition), position);
+        let mut positions: BTreeMap<_, _> = group.positions.drain(..).map(at).collect();
+        for OffsetCommit { at: partition, change, .. } in changes {
+            let OffsetChange::Set(committed) = change else { continue };
+            positions.extend(position(&reader, partition, committed).map(at));
+        }
+        group.positions = positions.into_values().collect();
+        group.lag = group.positions.iter().map(|position| position.lag).sum();
+        Ok(group)
+    };
+    app.limits.blocking(read).await
+}
+
+/// A group that nobody has heard of.
+fn unborn(name: String) -> Group {
+    let (state, protocol) = ("Empty".to_owned(), "Classic".to_owned());
+    Group { name, state, protocol, lag: 0, members: Vec::new(), positions: Vec::new() }
+}
+
 fn classic_members(group: ClassicDescription) -> Vec<GroupMember> {
     // what members of Connect and others tell each other only looks alike
     let read = |bytes: &[u8]| match group.protocol_type.as_str() {
@@ -237,22 +270,25 @@ fn host(client_host: &str) -> String {
 }
 
 fn positions(app: &App, group: &str) -> Result<Vec<GroupPosition>, Refusal> {
-    let mut positions = Vec::new();
-    for (at, committed) in app.log.committed_all(group)? {
-        // positions in deleted topics are forgotten with them
-        let (Some(topic), Ok(ends)) = (app.log.topic_numbered(at.topic), app.log.ends(at)) else { continue };
-        positions.push(GroupPosition {
-            topic: topic.name.to_string(),
-            partition: at.partition.0,
-            offset: committed.offset.get(),
-            end: ends.high_watermark.get(),
-            lag: ends.high_watermark.since(committed.offset.max(ends.log_start)),
-            metadata: committed.metadata,
-            committed_at: committed.committed_at.0,
-        });
-    }
+    let committed = app.log.committed_all(group)?.into_iter();
+    let mut positions: Vec<_> =
+        committed.filter_map(|(at, committed)| position(app, at, committed)).collect();
     positions.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
     Ok(positions)
+}
+
+/// None in a deleted topic: positions are forgotten with it.
+fn position(app: &App, at: TopicPartition, committed: CommittedOffset) -> Option<GroupPosition> {
+    let (topic, ends) = (app.log.topic_numbered(at.topic)?, app.log.ends(at).ok()?);
+    Some(GroupPosition {
+        topic: topic.name.to_string(),
+        partition: at.partition.0,
+        offset: committed.offset.get(),
+        end: ends.high_watermark.get(),
+        lag: ends.high_watermark.since(committed.offset.max(ends.log_start)),
+        metadata: committed.metadata,
+        committed_at: committed.committed_at.0,
+    })
 }
 
 fn summary(app: &App, group: potok_coordinator::GroupSummary) -> Result<GroupSummary, Refusal> {

@@ -27,5 +27,6 @@ mod topics;
 mod unpack;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use server::{BindError, Components, Server};
+pub use error::Code;
+pub use server::{BindError, Components, Door, Server};
 pub use settings::Settings;

@@ -44,7 +44,7 @@ const HEAD_BYTES_MAX: u32 = 32 * 1024;
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
 connection: close\r\n\r\n\
 {\"type\":\"urn:potok:problem:overloaded\",\"title\":\"The server is busy\",\"status\":503,\"code\":\"overloaded\",\
-\"detail\":\"too many connections are open\",\"remedy\":\"Try again in a while.\"}";
+\"detail\":\"too many connections are open\",\"remedy\":\"Try again in a moment.\"}";
 
 /// What the server serves.
 #[derive(Debug)]
@@ -76,29 +76,47 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+/// A port that is taken: clients that connect wait until the server that is bound to it runs. Taken before the log is opened, it
+/// keeps a second server from beginning on anything.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl Door {
+    /// Listens where the settings say. Called within a Tokio runtime.
+    pub fn open(settings: &Settings) -> Result<Door, BindError> {
+        let address = settings.listen;
+        let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local_addr, listener) = listening.map_err(|source| BindError { address, source })?;
+        Ok(Door { listener, local_addr })
+    }
+}
+
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
-    local_addr: SocketAddr,
+    door: Door,
     app: App,
 }
 
 impl Server {
     /// Listens; clients that connect wait until [`Server::run`]. Called within a Tokio runtime.
     pub fn bind(settings: Settings, components: Components) -> Result<Server, BindError> {
-        let address = settings.listen;
-        let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (local_addr, listener) = listening.map_err(|source| BindError { address, source })?;
-        Ok(Server { listener, local_addr, app: App::new(settings, components) })
+        Ok(Server::over(Door::open(&settings)?, settings, components))
+    }
+    /// A server at a door that listens already.
+    pub fn over(door: Door, settings: Settings, components: Components) -> Server {
+        Server { door, app: App::new(settings, components) }
     }
     /// The address with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.door.local_addr
     }
     /// Serves until `stop`, then lets requests finish for a bounded time. Whoever waits for records is answered at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { listener, app, .. } = self;
+        let Server { door: Door { listener, .. }, app } = self;
         let service = router(app.clone());
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();

@@ -170,6 +170,7 @@ fn config((key, value, source): (potok_log::ConfigKey, &str, potok_log::ConfigSo
         value: value.to_owned(),
         source: match source {
             potok_log::ConfigSource::Topic => ConfigSource::Topic,
+            potok_log::ConfigSource::Settings => ConfigSource::Settings,
             potok_log::ConfigSource::Default => ConfigSource::Default,
         },
         default: key.default.to_owned(),

@@ -1,8 +1,9 @@
 //! What every handler has at hand: the rooms' doors, the settings, the bounds, the metrics.
 
-use crate::api::{BrokerConfigs, Sessions};
+use crate::api::{BrokerConfigs, Credentials, Quotas, Sessions};
 use crate::budget::Budget;
 use crate::call::Client;
+use crate::kept::Kept;
 use crate::metrics::Metrics;
 use crate::room::Room;
 use crate::settings::Settings;
@@ -12,6 +13,7 @@ use potok_log::Log;
 use potok_types::Clock;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// There is one node; Kafka's own tests and tools expect 0 of it.
@@ -28,6 +30,10 @@ pub(crate) struct Broker {
     pub(crate) clock: Arc<dyn Clock>,
     /// Configs of the broker that clients have set.
     pub(crate) configs: BrokerConfigs,
+    /// Limits that clients have set.
+    pub(crate) quotas: Kept<Quotas>,
+    /// What proves the passwords that clients have set.
+    pub(crate) credentials: Kept<Credentials>,
     /// Where the log lies.
     pub(crate) folder: PathBuf,
     /// The settings.
@@ -36,6 +42,8 @@ pub(crate) struct Broker {
     pub(crate) metrics: Metrics,
     /// Room for requests.
     pub(crate) room: Room,
+    /// Places for those who unpack what producers sent.
+    pub(crate) unpacking: Semaphore,
     /// Memory for fetched batches.
     pub(crate) budget: Budget,
     /// What clients who fetch are remembered by.

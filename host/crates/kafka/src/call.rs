@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::broker::Broker;
 use crate::error::Fault;
 use crate::header::Header;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +19,15 @@ pub(crate) struct Client {
     pub(crate) local: SocketAddr,
     /// Cancelled when the client has gone, and when the server stops: whoever waits for it answers at once.
     pub(crate) gone: CancellationToken,
+}
+
+/// What follows a request's head.
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// The bytes.
+    pub(crate) bytes: BytesMut,
+    /// Bytes of memory that live as long as any of them is kept.
+    pub(crate) span: usize,
 }
 
 /// One request.

@@ -1,7 +1,8 @@
 //! One connection: requests in, answers out in the same order. A task of its own for each.
 //!
-//! Produce requests overlap: each is handed to the log before the next is looked at, and then waits for its
-//! acknowledgement beside the others. Any other request starts when all before it are answered, as in Kafka.
+//! Produce requests overlap: each is checked before the next is looked at, those that came together are handed to the log
+//! together, and each waits for its acknowledgement beside the others; one with so many items that it must wait for room
+//! lets none overtake it. Any other request starts when all before it are answered, as in Kafka.
 //! Invariant: at most [`IN_FLIGHT_MAX`] requests and about [`IN_FLIGHT_BYTES_MAX`] bytes are at work; a client that does
 //! not read its answers is read from no further, and in the end cut off. What was started is finished, whatever happens to
 //! the connection; what still waits for room for its decoded form was not.
@@ -9,9 +10,10 @@
 use crate::answer::Answer;
 use crate::api::{self, Started};
 use crate::broker::Broker;
-use crate::call::Client;
+use crate::call::{Body, Client};
 use crate::error::Fault;
 use crate::frame::{Frame, Frames, ReadFailure, Step};
+use crate::gather::Gather;
 use crate::header::Header;
 use crate::room::Held;
 use bytes::{Buf, Bytes};
@@ -62,12 +64,15 @@ pub(crate) async fn serve(broker: Arc<Broker>, mut stream: TcpStream, client: Cl
         next: None,
         work: FuturesOrdered::new(),
         work_bytes: 0,
+        gather: Gather::default(),
         alone: false,
         closing: false,
         broker,
     };
     let ended = connection.run(reader, writer).await;
     connection.client.gone.cancel();
+    let Connection { gather, broker, .. } = &mut connection;
+    gather.flush(&*broker.log).await;
     if let Err(why) = ended {
         connection.count(&why);
         tracing::debug!(peer = %connection.client.peer, %why, "kafka: a connection was closed");
@@ -84,6 +89,8 @@ struct Connection {
     next: Option<Frame>,
     work: FuturesOrdered<Work>,
     work_bytes: usize,
+    /// What requests at work have for the log, and it has not.
+    gather: Gather,
     /// The request at work lets no other start.
     alone: bool,
     /// No more is read; what was read is answered.
@@ -93,9 +100,19 @@ struct Connection {
 impl Connection {
     async fn run(&mut self, mut reader: ReadHalf<'_>, mut writer: WriteHalf<'_>) -> Result<(), Ended> {
         let broker = Arc::clone(&self.broker);
+        let mut stopped = std::pin::pin!(broker.stop.cancelled());
         loop {
             if let Some(frame) = self.next_to_start() {
                 self.start(frame).await?;
+                continue;
+            }
+            if !self.gather.is_empty() {
+                // what has come already goes along
+                let along = self.next.is_none() && !self.closing && self.gather.has_room();
+                match along.then(|| self.frames.step(&mut reader).now_or_never()).flatten() {
+                    Some(step) => self.read(step)?,
+                    None => self.gather.flush(&*broker.log).await,
+                }
                 continue;
             }
             if self.closing && self.next.is_none() && self.work.is_empty() {
@@ -105,8 +122,12 @@ impl Connection {
             let patience = self.patience();
             tokio::select! {
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.answer(done, &mut writer).await?,
-                step = timeout(patience, self.frames.step(&mut reader)), if reads => self.read(step)?,
-                () = broker.stop.cancelled(), if !self.closing => self.closing = true,
+                step = timeout(patience, self.frames.step(&mut reader)), if reads => match step {
+                    Ok(step) => self.read(step)?,
+                    Err(_) if self.frames.is_between() => return Err(Ended::Idle),
+                    Err(_) => return Err(Ended::Stalled),
+                },
+                () = &mut stopped, if !self.closing => self.closing = true,
             }
         }
     }
@@ -118,21 +139,16 @@ impl Connection {
             (false, _) => self.broker.settings.request_idle_timeout(),
         }
     }
-    fn read(
-        &mut self,
-        step: Result<Result<Step, ReadFailure>, tokio::time::error::Elapsed>,
-    ) -> Result<(), Ended> {
+    fn read(&mut self, step: Result<Step, ReadFailure>) -> Result<(), Ended> {
         match step {
-            Ok(Ok(Step::Frame(frame))) => self.next = Some(frame),
-            Ok(Ok(Step::Progress)) => {}
-            Ok(Ok(Step::End)) => {
+            Ok(Step::Frame(frame)) => self.next = Some(frame),
+            Ok(Step::Progress) => {}
+            Ok(Step::End) => {
                 self.closing = true;
                 self.client.gone.cancel();
             }
-            Ok(Err(ReadFailure::Io(error))) => return Err(error.into()),
-            Ok(Err(ReadFailure::Fault(fault))) => return Err(fault.into()),
-            Err(_) if self.frames.is_between() => return Err(Ended::Idle),
-            Err(_) => return Err(Ended::Stalled),
+            Err(ReadFailure::Io(error)) => return Err(error.into()),
+            Err(ReadFailure::Fault(fault)) => return Err(fault.into()),
         }
         Ok(())
     }
@@ -144,13 +160,15 @@ impl Connection {
         if starts { self.next.take() } else { None }
     }
     async fn start(&mut self, frame: Frame) -> Result<(), Ended> {
-        let Frame { mut bytes, mut held } = frame;
+        let Frame { mut bytes, span, mut held } = frame;
         let (len, began) = (bytes.len(), self.broker.clock.monotonic());
         let header = Header::take(&mut bytes)?;
+        let body = Body { bytes, span };
         let key = header.key;
-        self.alone = key != ApiKey::Produce;
         let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
-        let Started { outcome, room } = api::start(broker, client, header, bytes).await?;
+        let Started { outcome, room, is_queued } =
+            api::start(broker, client, header, body, (&mut held, &mut self.gather)).await?;
+        self.alone = !is_queued;
         let (broker, client) = (Arc::clone(&self.broker), Arc::clone(&self.client));
         self.work_bytes += len;
         self.work.push_back(

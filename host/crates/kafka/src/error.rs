@@ -210,9 +210,6 @@ pub(crate) fn of_group(refusal: &GroupRefusal) -> Code {
         GroupRefusal::IllegalName => Code::InvalidGroupId,
         GroupRefusal::OfProcessor(_) => Code::GroupAuthorizationFailed,
         GroupRefusal::Unknown(_) => Code::GroupIdNotFound,
-        // to a member of KIP-848 a group with classic members is no group: it cannot be converted while they are there
-        GroupRefusal::OtherProtocol { has: "classic", .. } => Code::GroupIdNotFound,
-        GroupRefusal::OtherProtocol { .. } => Code::InconsistentGroupProtocol,
         GroupRefusal::TooMany(_) => Code::GroupMaxSizeReached,
         GroupRefusal::MemberTooLarge { .. } => Code::InvalidRequest,
         GroupRefusal::Classic(error) => of_classic(error),
@@ -250,7 +247,10 @@ fn of_consumer(error: &ConsumerError) -> Code {
         ConsumerError::Full => Code::GroupMaxSizeReached,
         ConsumerError::Invalid(_) => Code::InvalidRequest,
         ConsumerError::InvalidRegex => Code::InvalidRegularExpression,
+        ConsumerError::IllegalGeneration => Code::IllegalGeneration,
         ConsumerError::NotEmpty => Code::NonEmptyGroup,
+        // to a member of KIP-848 such a group is no group
+        ConsumerError::ClassicGroup => Code::GroupIdNotFound,
     }
 }
 

@@ -13,9 +13,11 @@ mod cluster;
 mod connection;
 mod error;
 mod frame;
+mod gather;
 mod header;
-#[cfg(feature = "test-util")]
+#[cfg(any(test, feature = "test-util"))]
 mod in_process;
+mod kept;
 mod metrics;
 mod room;
 mod server;
@@ -24,7 +26,7 @@ mod shape;
 mod wire;
 
 pub use cluster::cluster_id;
-#[cfg(feature = "test-util")]
+#[cfg(any(test, feature = "test-util"))]
 pub use in_process::InProcess;
-pub use server::{BindError, Components, Server};
+pub use server::{BindError, Components, Door, Server};
 pub use settings::Settings;

@@ -121,6 +121,7 @@ impl Collector for Holding {
         for (name, help, unit, value) in [
             ("fetch_sessions", "Fetch sessions remembered", None, broker.sessions.len()),
             ("requests_held", "Bytes of requests in memory", Some(&Unit::Bytes), broker.room.in_use()),
+            ("requests_waiting", "Requests that wait for room in memory", None, broker.room.waiting()),
             ("answers_held", "Bytes of answers in memory", Some(&Unit::Bytes), broker.budget.used()),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));

@@ -2,6 +2,7 @@
 //! given back when the request is answered. Small requests need none: the number of connections bounds them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of a permit.
@@ -14,6 +15,24 @@ pub(crate) const SMALL: usize = 32 * 1024;
 pub(crate) struct Room {
     permits: Arc<Semaphore>,
     grains: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// One who waits for room, until it is dropped.
+#[derive(Debug)]
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn among(all: &AtomicUsize) -> Waiting<'_> {
+        all.fetch_add(1, Ordering::Relaxed);
+        Waiting(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Room that is held until it is dropped.
@@ -23,7 +42,7 @@ pub(crate) struct Held(Option<OwnedSemaphorePermit>);
 impl Room {
     pub(crate) fn new(bytes_max: usize) -> Room {
         let grains = (bytes_max / GRAIN).clamp(1, Semaphore::MAX_PERMITS);
-        Room { permits: Arc::new(Semaphore::new(grains)), grains }
+        Room { permits: Arc::new(Semaphore::new(grains)), grains, waiting: Arc::default() }
     }
     /// Makes `held` wide enough for `bytes` in all; waits for others to finish. Who holds some and waits for more may wait for
     /// one who waits for the same: the caller bounds the wait, and gives up what is held.
@@ -38,12 +57,17 @@ impl Room {
         else {
             return;
         };
+        let _waiting = Waiting::among(&self.waiting);
         // the semaphore is never closed
         let Ok(permit) = Arc::clone(&self.permits).acquire_many_owned(more).await else { return };
         match &mut held.0 {
             Some(held) => held.merge(permit),
             none => *none = Some(permit),
         }
+    }
+    /// Requests that wait for room now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
     /// Bytes of requests in memory now.
     pub(crate) fn in_use(&self) -> usize {
@@ -62,7 +86,12 @@ mod tests {
         let (mut one, mut two, mut small) = (Held::default(), Held::default(), Held::default());
         room.widen(&mut one, 60 * GRAIN).await;
         assert_eq!(room.in_use(), 60 * GRAIN);
-        assert!(room.widen(&mut two, 50 * GRAIN).now_or_never().is_none());
+        {
+            let mut wider = std::pin::pin!(room.widen(&mut two, 50 * GRAIN));
+            assert!((&mut wider).now_or_never().is_none());
+            assert_eq!(room.waiting(), 1);
+        }
+        assert_eq!(room.waiting(), 0, "who gives up waits no more");
         assert!(room.widen(&mut small, SMALL).now_or_never().is_some());
         drop(one);
         room.widen(&mut two, 1_000 * GRAIN).await;

@@ -6,6 +6,7 @@ use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::call::Client;
 use crate::connection;
+use crate::kept::Kept;
 use crate::metrics::{Holding, Metrics};
 use crate::room::Room;
 use crate::settings::Settings;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,18 +68,17 @@ pub enum BindError {
     Store(#[from] StoreError),
 }
 
-/// A server that listens, and serves once it is run.
+/// A port that is taken: clients that connect wait until the server that is bound to it runs. Taken before the log is opened, it
+/// keeps a second server from beginning on anything.
 #[derive(Debug)]
-pub struct Server {
+pub struct Door {
     listener: TcpListener,
     local_addr: SocketAddr,
-    broker: Arc<Broker>,
-    registry: Arc<Registry>,
 }
 
-impl Server {
-    /// Listens; clients that connect wait until [`Server::run`]. Called within a Tokio runtime.
-    pub fn bind(settings: Settings, components: Components) -> Result<Server, BindError> {
+impl Door {
+    /// Listens where the settings say, when what they tell clients can be told. Called within a Tokio runtime.
+    pub fn open(settings: &Settings) -> Result<Door, BindError> {
         if let Some(wrong) =
             settings.advertised.as_ref().filter(|text| crate::broker::host_and_port(text).is_none())
         {
@@ -86,15 +87,34 @@ impl Server {
         let address = settings.listen;
         let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local_addr, listener) = listening.map_err(|source| BindError::Listen { address, source })?;
+        Ok(Door { listener, local_addr })
+    }
+}
+
+/// A server that listens, and serves once it is run.
+#[derive(Debug)]
+pub struct Server {
+    door: Door,
+    broker: Arc<Broker>,
+    registry: Arc<Registry>,
+}
+
+impl Server {
+    /// Listens; clients that connect wait until [`Server::run`]. Called within a Tokio runtime.
+    pub fn bind(settings: Settings, components: Components) -> Result<Server, BindError> {
+        Server::over(Door::open(&settings)?, settings, components)
+    }
+    /// A server at a door that listens already.
+    pub fn over(door: Door, settings: Settings, components: Components) -> Result<Server, BindError> {
         let mut registry = Registry::default();
         let broker = broker(settings, components, &mut registry)?;
         let broker = Arc::new(broker);
         registry.register_collector(Box::new(Holding(Arc::clone(&broker))));
-        Ok(Server { listener, local_addr, broker, registry: Arc::new(registry) })
+        Ok(Server { door, broker, registry: Arc::new(registry) })
     }
     /// The address with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.door.local_addr
     }
     /// What the server counts, for whoever writes metrics out.
     pub fn metrics(&self) -> Arc<Registry> {
@@ -102,7 +122,7 @@ impl Server {
     }
     /// Serves until `stop`, then lets requests finish for a bounded time. Whoever waits for records is answered at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { listener, broker, .. } = self;
+        let Server { door: Door { listener, .. }, broker, .. } = self;
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(broker.settings.connections_max));
         loop {
@@ -143,11 +163,14 @@ pub(crate) fn broker(
 ) -> Result<Broker, BindError> {
     Ok(Broker {
         configs: BrokerConfigs::open(&*components.log)?,
+        quotas: Kept::open(&*components.log, "client-quotas")?,
+        credentials: Kept::open(&*components.log, "scram-credentials")?,
         log: components.log,
         coordinator: components.coordinator,
         clock: components.clock,
         metrics: Metrics::new(registry),
         room: Room::new(settings.requests_bytes_max),
+        unpacking: Semaphore::new(cores()),
         budget: Budget::new(settings.answers_bytes_max),
         sessions: Sessions::default(),
         folder: components.folder,
@@ -155,6 +178,11 @@ pub(crate) fn broker(
         cluster_id: components.cluster_id,
         stop: CancellationToken::new(),
     })
+}
+
+/// So many can unpack at a time without waiting for each other, each into memory of its own.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZeroUsize::get)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -42,6 +42,8 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     fn topic_with_id(&self, id: [u8; 16]) -> Option<Arc<Topic>>;
     /// All topics by name.
     fn topics(&self) -> Vec<Arc<Topic>>;
+    /// The configs of a topic that sets none, by the log's settings.
+    fn unset_config(&self) -> TopicConfig;
 
     // -- records --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What becomes of old records (`cleanup.policy`).
@@ -39,6 +40,8 @@ pub struct ConfigKey {
 pub enum ConfigSource {
     /// Set on the topic.
     Topic,
+    /// Not set on the topic: the log's settings say it.
+    Settings,
     /// Nobody set it.
     Default,
 }
@@ -71,7 +74,16 @@ pub enum ConfigError {
 #[serde(transparent)]
 pub struct TopicConfig {
     set: BTreeMap<String, String>,
+    /// `retention.ms` by the log's settings, where they do not leave it built in. Not the topic's: it is not kept with it, and
+    /// holds again once the topic's own is taken back.
+    #[serde(skip)]
+    log_retention: Option<Arc<str>>,
 }
+
+/// What `compression.type` may say. None has an effect: a batch is stored as it came.
+const CODECS: [&str; 6] = ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"];
+/// The config that the log's settings may say for all topics.
+const RETENTION: &str = "retention.ms";
 
 impl TopicConfig {
     /// All configs there are.
@@ -84,7 +96,7 @@ impl TopicConfig {
         ConfigKey {
             name: "compression.type",
             default: "producer",
-            doc: "codec of stored batches; producer keeps the producer's, the only value here",
+            doc: "a codec's name, for clients that set one; batches stay as their producers compressed them",
         },
         ConfigKey {
             name: "delete.retention.ms",
@@ -140,6 +152,22 @@ impl TopicConfig {
         "unclean.leader.election.enable",
     ];
 
+    /// These configs in a log whose settings keep records for so many milliseconds, 0 for ever.
+    #[must_use]
+    pub fn in_log(self, retention_ms: u64) -> TopicConfig {
+        let value = match i64::try_from(retention_ms) {
+            Ok(0) => -1,
+            Ok(ms) => ms,
+            Err(_) => i64::MAX,
+        };
+        let value = value.to_string();
+        let built_in = Self::KEYS.iter().any(|key| key.name == RETENTION && key.default == value);
+        TopicConfig { log_retention: (!built_in).then(|| value.into()), ..self }
+    }
+    /// What the log's settings say of a config; none where they leave it built in.
+    pub fn by_settings(&self, name: &str) -> Option<&str> {
+        self.log_retention.as_deref().filter(|_| name == RETENTION)
+    }
     /// Checks and sets; `None` unsets. Nothing is changed when any is refused.
     pub fn apply(&mut self, changes: &[(String, Option<String>)]) -> Result<(), ConfigError> {
         let mut next = self.set.clone();
@@ -171,9 +199,10 @@ impl TopicConfig {
     }
     /// Every config with its value and where that comes from.
     pub fn all(&self) -> impl Iterator<Item = (ConfigKey, &str, ConfigSource)> {
-        Self::KEYS.iter().map(|key| match self.set.get(key.name) {
-            Some(value) => (*key, value.as_str(), ConfigSource::Topic),
-            None => (*key, key.default, ConfigSource::Default),
+        Self::KEYS.iter().map(|key| match (self.set.get(key.name), self.by_settings(key.name)) {
+            (Some(value), _) => (*key, value.as_str(), ConfigSource::Topic),
+            (None, Some(value)) => (*key, value, ConfigSource::Settings),
+            (None, None) => (*key, key.default, ConfigSource::Default),
         })
     }
     /// Only what was set on the topic.
@@ -181,8 +210,9 @@ impl TopicConfig {
         &self.set
     }
     fn text(&self, name: &'static str) -> &str {
-        let default = Self::KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default);
-        self.set.get(name).map_or(default, String::as_str)
+        let built_in = || Self::KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default);
+        let set = self.set.get(name).map(String::as_str);
+        set.or_else(|| self.by_settings(name)).unwrap_or_else(built_in)
     }
     fn number(&self, name: &'static str) -> i64 {
         self.text(name).parse().unwrap_or(-1)
@@ -197,7 +227,7 @@ impl TopicConfig {
     }
     /// `retention.ms`; none is for ever.
     pub fn retention(&self) -> Option<Duration> {
-        self.millis("retention.ms")
+        self.millis(RETENTION)
     }
     /// `retention.bytes`; none is without limit.
     pub fn retention_bytes(&self) -> Option<u64> {
@@ -248,8 +278,8 @@ fn check(name: &'static str, value: &str) -> Result<(), ConfigError> {
                 false => refuse("delete, compact, or delete,compact"),
             }
         }
-        "compression.type" if value == "producer" => Ok(()),
-        "compression.type" => refuse("producer: batches are kept as they were sent"),
+        "compression.type" if CODECS.contains(&value) => Ok(()),
+        "compression.type" => refuse("producer, uncompressed, gzip, snappy, lz4 or zstd"),
         "message.timestamp.type" if matches!(value, "CreateTime" | "LogAppendTime") => Ok(()),
         "message.timestamp.type" => refuse("CreateTime or LogAppendTime"),
         "min.cleanable.dirty.ratio" => match value.parse::<f64>() {
@@ -318,7 +348,7 @@ mod tests {
             ("cleanup.policy", "", "delete, compact, or delete,compact"),
             ("cleanup.policy", "delete,", "delete, compact, or delete,compact"),
             ("cleanup.policy", "compacted", "delete, compact, or delete,compact"),
-            ("compression.type", "zstd", "producer: batches are kept as they were sent"),
+            ("compression.type", "brotli", "producer, uncompressed, gzip, snappy, lz4 or zstd"),
             ("message.timestamp.type", "logappendtime", "CreateTime or LogAppendTime"),
             ("min.cleanable.dirty.ratio", "1.5", "a number from 0 to 1"),
             ("min.cleanable.dirty.ratio", "NaN", "a number from 0 to 1"),
@@ -369,6 +399,19 @@ mod tests {
         assert_eq!(all.len(), TopicConfig::KEYS.len());
         assert!(all.contains(&("retention.ms", "5", ConfigSource::Topic)));
         assert!(all.contains(&("retention.bytes", "-1", ConfigSource::Default)));
+    }
+    #[test]
+    fn the_settings_of_the_log_hold_where_the_topic_says_nothing_and_are_not_kept_with_it() {
+        let five = TopicConfig::default().in_log(5);
+        assert_eq!(five.retention(), Some(Duration::from_millis(5)));
+        assert!(five.all().any(|one| (one.0.name, one.1, one.2) == (RETENTION, "5", ConfigSource::Settings)));
+        assert_eq!(serde_json::to_string(&five).unwrap(), "{}");
+        assert_eq!(five.clone().in_log(0).retention(), None);
+        assert_eq!(five.in_log(604_800_000), TopicConfig::default());
+        let mut own = set(RETENTION, "7").unwrap().in_log(5);
+        assert_eq!(own.retention(), Some(Duration::from_millis(7)));
+        own.apply(&[(RETENTION.to_owned(), None)]).unwrap();
+        assert_eq!(own.retention(), Some(Duration::from_millis(5)));
     }
     #[test]
     fn it_is_kept_as_what_was_set_and_nothing_else() {

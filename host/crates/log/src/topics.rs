@@ -20,9 +20,19 @@ pub(crate) struct Topics {
     by_number: HashMap<TopicNumber, Arc<Topic>>,
     by_id: HashMap<[u8; 16], TopicNumber>,
     by_metric_name: HashMap<String, TopicName>,
+    /// The configs of a topic that sets none.
+    unset: TopicConfig,
 }
 
 impl Topics {
+    /// None so far; a topic that sets no configs will have `unset`.
+    pub(crate) fn with(unset: TopicConfig) -> Topics {
+        Topics { unset, ..Topics::default() }
+    }
+    /// The configs of a topic that sets none.
+    pub(crate) fn unset(&self) -> &TopicConfig {
+        &self.unset
+    }
     /// The topic of this name.
     pub(crate) fn named(&self, name: &TopicName) -> Option<&Arc<Topic>> {
         self.by_name.get(name)
@@ -55,7 +65,7 @@ impl Topics {
         if !(1..=PARTITIONS_MAX).contains(&new.partitions) {
             return Err(CreateTopicError::Partitions { asked: new.partitions, max: PARTITIONS_MAX });
         }
-        let mut config = TopicConfig::default();
+        let mut config = self.unset.clone();
         let wanted: Vec<_> =
             new.config.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
         config.apply(&wanted)?;

@@ -356,6 +356,11 @@ pub trait TaskPort: Send + Sync + 'static {
     fn gauge(&self, name: &str, value: f64);
     /// Adds an observation to a histogram of the guest's own.
     fn observe(&self, name: &str, value: f64);
-    /// A granted secret; `None` when it is not granted (which is logged and counted).
+    /// A granted secret; `None` when the host has none of this name.
     fn secret(&self, name: &str) -> Option<Vec<u8>>;
+    /// The guest asked for what its deployment does not grant. Told and counted as the host's own word: a guest that talks over its
+    /// rate, or uses up its metrics' names, does not hide it.
+    fn denied(&self, reason: String) {
+        self.log(LogLevel::Warn, reason);
+    }
 }

@@ -1,7 +1,8 @@
-//! Asks a component what it is: at upload, with nothing granted, under limits of its own.
+//! Asks a component what it is: at upload, with nothing granted, under limits of its own, on a thread of its own.
 //! In goes the compiled component, out comes its raw description. On the way Wasmtime checks every export of its world
 //! against the WIT, so that a module which is accepted can be called.
 
+use crate::apart::apart;
 use crate::api::{
     InstanceSettings, LogLevel, PortError, ScanPage, ScanRange, TaskPort, TimerClock, TimerRequest, WorldKind,
 };
@@ -30,9 +31,14 @@ fn settings() -> InstanceSettings {
 
 /// Starts the component and asks it.
 pub(crate) async fn describe(
-    pre: &InstancePre<Host>,
+    pre: InstancePre<Host>,
     world: WorldKind,
 ) -> Result<about::Description, PushError> {
+    let asked = apart(async move { ask(&pre, world).await }).await;
+    asked.unwrap_or_else(|error| Err(PushError::Describe(error.to_string())))
+}
+
+async fn ask(pre: &InstancePre<Host>, world: WorldKind) -> Result<about::Description, PushError> {
     let settings = settings();
     let host = Host::new(Arc::new(Nothing), Arc::new([]), Arc::new([]), settings.memory_bytes_max);
     let (mut store, pace) = store(pre.engine(), host, &settings);

@@ -126,6 +126,8 @@ fn compile(schema: &Value) -> Result<jsonschema::Validator, String> {
         .map_err(|error| crate::limits::cut(error.to_string(), SUMMARY_LEN_MAX))
 }
 
+/// Less alike than this (Jaro-Winkler, 0 to 1) a known name is no help as a guess.
+const ALIKE_MIN: f64 = 0.7;
 /// Problems shown of one configuration.
 const PROBLEMS_MAX: usize = 20;
 
@@ -138,10 +140,52 @@ pub(crate) fn check_config(schema: &Value, config: &Value) -> Result<(), Vec<Con
     let validator = compile(schema).map_err(whole)?;
     let problem = |error: jsonschema::ValidationError<'_>| ConfigProblem {
         pointer: error.instance_path().to_string(),
-        message: crate::limits::cut(error.to_string(), SUMMARY_LEN_MAX),
+        message: crate::limits::cut(
+            unknown_names(schema, config, &error).unwrap_or_else(|| error.to_string()),
+            SUMMARY_LEN_MAX,
+        ),
     };
     let problems: Vec<_> = validator.iter_errors(config).take(PROBLEMS_MAX).map(problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// For names that the schema does not have: the ones that it has, the likeliest first asked after.
+fn unknown_names(schema: &Value, config: &Value, error: &jsonschema::ValidationError<'_>) -> Option<String> {
+    let at = error.schema_path().to_string();
+    let object = schema.pointer(at.strip_suffix("/additionalProperties")?)?;
+    let unexpected = unexpected(config, error)?;
+    let mut known = keys(object, "properties");
+    known.sort();
+    let alike = |name: &String| {
+        let rated = known.iter().map(|known| (strsim::jaro_winkler(name, known), *known));
+        let likely = rated.filter(|(alike, _)| *alike >= ALIKE_MIN);
+        likely.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| format!("did you mean {known:?}? "))
+    };
+    let guess = unexpected.iter().copied().find_map(alike).unwrap_or_default();
+    let patterns = keys(object, "patternProperties");
+    let patterns = patterns.iter().map(|pattern| format!("what matches {pattern:?}"));
+    let takes: Vec<_> = known.iter().map(|name| format!("{name:?}")).chain(patterns).collect();
+    let takes = if takes.is_empty() { "nothing".to_owned() } else { takes.join(", ") };
+    let names: Vec<_> = unexpected.iter().map(|name| format!("{name:?}")).collect();
+    Some(format!("it knows no {}; {guess}it takes {takes}", names.join(", ")))
+}
+fn keys<'a>(schema: &'a Value, keyword: &str) -> Vec<&'a String> {
+    schema.get(keyword).and_then(Value::as_object).into_iter().flat_map(|all| all.keys()).collect()
+}
+
+/// The names that are in the way. An object that takes none at all is told by one of its values, where a value that may not be
+/// there is told by itself.
+fn unexpected<'a>(config: &'a Value, error: &'a jsonschema::ValidationError<'_>) -> Option<Vec<&'a String>> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } => Some(unexpected.iter().collect()),
+        Kind::FalseSchema => {
+            let object = config.pointer(&error.instance_path().to_string())?.as_object()?;
+            let is_of_it = object.values().any(|value| *value == **error.instance());
+            is_of_it.then(|| object.keys().collect())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -199,5 +243,41 @@ mod tests {
         assert_eq!(problems[0].pointer, "/minutes");
         assert!(check_config(&schema, &json!({})).unwrap_err()[0].message.contains("minutes"));
         assert!(check_config(&schema, &json!([])).unwrap_err()[0].message.contains("JSON object"));
+    }
+    #[test]
+    fn a_name_that_the_schema_does_not_have_is_answered_with_those_it_has() {
+        let schema = json!({"additionalProperties": false, "properties": {
+            "minutes": {}, "city": {},
+            "inner": {"additionalProperties": false, "properties": {"depth": {}}},
+            "empty": {"additionalProperties": false},
+            "patterns": {"additionalProperties": false, "properties": {"b": {}}, "patternProperties": {"^x-": {}}},
+        }});
+        let said = |config: Value| check_config(&schema, &config).unwrap_err().remove(0);
+        let takes = r#"it takes "city", "empty", "inner", "minutes", "patterns""#;
+        let guess = format!(r#"it knows no "minuets"; did you mean "minutes"? {takes}"#);
+        assert_eq!(said(json!({"minuets": 5})).message, guess);
+        assert_eq!(said(json!({"x": 5})).message, format!(r#"it knows no "x"; {takes}"#));
+        let inner = said(json!({"inner": {"zzz": 1}}));
+        assert_eq!(
+            (inner.pointer.as_str(), inner.message.as_str()),
+            ("/inner", r#"it knows no "zzz"; it takes "depth""#)
+        );
+        let empty = |config: Value| (said(config.clone()).pointer, said(config).message);
+        let nothing = |names: &str| ("/empty".to_owned(), format!("it knows no {names}; it takes nothing"));
+        assert_eq!(empty(json!({"empty": {"a": 1}})), nothing(r#""a""#));
+        assert_eq!(empty(json!({"empty": {"b": {}, "a": 1}})), nothing(r#""b", "a""#));
+        let patterns = said(json!({"patterns": {"a": 1}})).message;
+        assert_eq!(patterns, r#"it knows no "a"; it takes "b", what matches "^x-""#);
+        let whole = check_config(&json!({"additionalProperties": false}), &json!({"a": 1})).unwrap_err();
+        assert_eq!(whole.len(), 1);
+        assert_eq!(whole[0].pointer, "");
+        assert_eq!(whole[0].message, r#"it knows no "a"; it takes nothing"#);
+    }
+    #[test]
+    fn a_value_that_may_not_be_there_is_no_unknown_name() {
+        let schema = json!({"properties": {"additionalProperties": false}});
+        let problems = check_config(&schema, &json!({"additionalProperties": {"a": 1}})).unwrap_err();
+        assert_eq!(problems[0].pointer, "/additionalProperties");
+        assert!(problems[0].message.contains("does not allow"), "{}", problems[0].message);
     }
 }

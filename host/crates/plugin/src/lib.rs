@@ -2,6 +2,7 @@
 //! In come a component's bytes and calls on it, out go outcomes or typed faults. The only crate that names Wasmtime;
 //! it knows nothing of the log: whatever a guest reaches lies behind [`TaskPort`].
 
+mod apart;
 mod api;
 mod bindings;
 mod call;
@@ -29,4 +30,5 @@ pub use api::{
 pub use componentize::{ComponentizeError, componentize};
 pub use error::{ConfigProblem, InstantiateError, OpenError, PushError, RemoveError};
 pub use instance::Instance;
+pub use limits::SUMMARY_LEN_MAX;
 pub use registry::{Plugins, Settings};

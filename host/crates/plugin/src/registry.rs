@@ -1,7 +1,7 @@
 //! The room's door: modules are pushed, listed, removed, and made into instances.
 //! An upload passes `judge` (its outside), the compiler (its inside), `describe` (its word) and `description` (whether that is sound)
-//! before a byte of it is kept. Compiling and file work run on the blocking threads, one upload at a time; a module that is in use
-//! stays ready in memory, the least recently used gives way past `modules_ready_max`.
+//! before a byte of it is kept. Compiling and file work run on the blocking threads, a module's own code on a thread apart, one upload
+//! at a time; a module that is in use stays ready in memory, the least recently used gives way past `modules_ready_max`.
 
 use crate::api::{Grant, InstanceSettings, ModuleInfo, TaskPort, WorldKind};
 use crate::bindings::processor::{ProcessorPlugin, ProcessorPluginPre};
@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use wasmtime::component::{Component, Linker};
 
 /// What a user may tune of this room.
@@ -58,7 +58,7 @@ struct Shared {
     /// One upload is judged at a time, one module loaded at a time: both take the processor's cores for a moment.
     judging: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
-    pushes: Semaphore,
+    pushes: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Plugins {
@@ -66,6 +66,9 @@ impl std::fmt::Debug for Plugins {
         f.debug_struct("Plugins").field("modules", &self.0.modules.read().len()).finish_non_exhaustive()
     }
 }
+
+/// Who asked for an upload to be taken in.
+type Asked = oneshot::Sender<Result<ModuleInfo, PushError>>;
 
 /// An upload that passed every check and waits to be kept.
 struct Accepted {
@@ -93,13 +96,25 @@ impl Plugins {
             ready: Mutex::new(Vec::new()),
             judging: tokio::sync::Mutex::new(()),
             loading: tokio::sync::Mutex::new(()),
-            pushes: Semaphore::new(PUSHES_WAITING_MAX + 1),
+            pushes: Arc::new(Semaphore::new(PUSHES_WAITING_MAX + 1)),
         })))
     }
-    /// Takes an upload in: judged, compiled, described, kept. The same bytes twice are one module.
+    /// Takes an upload in: judged, compiled, described, kept. The same bytes twice are one module. When its caller goes away it is not
+    /// kept, but holds its place until it is through: neither the compiler nor a guest stops for that.
     pub async fn push(&self, component: Bytes) -> Result<ModuleInfo, PushError> {
         judge_len(component.len())?;
-        let _place = self.0.pushes.try_acquire().map_err(|_| PushError::Busy(PUSHES_WAITING_MAX))?;
+        let place = Arc::clone(&self.0.pushes).try_acquire_owned();
+        let place = place.map_err(|_| PushError::Busy(PUSHES_WAITING_MAX))?;
+        let (plugins, (tell, told)) = (self.clone(), oneshot::channel());
+        tokio::spawn(async move {
+            let taken = plugins.take_in(component, &tell).await;
+            drop(place);
+            // whoever asked may be gone
+            let _ = tell.send(taken);
+        });
+        told.await.map_err(|error| gave_up(&error))?
+    }
+    async fn take_in(&self, component: Bytes, asked: &Asked) -> Result<ModuleInfo, PushError> {
         let (digest, component) = blocking(move || (digest_of(&component), component)).await?;
         let _turn = self.0.judging.lock().await;
         let shared = self.0.clone();
@@ -110,6 +125,10 @@ impl Plugins {
                 .map_err(not_kept);
         }
         let Accepted { info, code } = self.accept(digest, component.clone()).await?;
+        if asked.is_closed() {
+            // said to nobody
+            return Err(PushError::Disk("its caller went away".into()));
+        }
         blocking(move || shared.keep(info, &component, &code)).await?
     }
     async fn accept(&self, digest: Digest, component: Bytes) -> Result<Accepted, PushError> {
@@ -125,7 +144,7 @@ impl Plugins {
         let shape = |error: wasmtime::Error| PushError::Shape(format!("{error:#}"));
         let pre = self.0.linker.instantiate_pre(&compiled).map_err(shape)?;
         let description =
-            description::check(describe(&pre, judged.world).await?).map_err(PushError::Description)?;
+            description::check(describe(pre, judged.world).await?).map_err(PushError::Description)?;
         let code = blocking(move || compiled.serialize()).await?;
         let code = code.map_err(|error| PushError::Malformed(format!("{error:#}")))?;
         let info = ModuleInfo { digest, size, world: judged.world, imports: judged.imports, description };
@@ -225,8 +244,10 @@ fn not_kept(error: std::io::Error) -> PushError {
 
 /// Work that takes a thread for longer than a moment. A panic in it (the compiler's) is the upload's fault, not the host's end.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PushError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|panic| PushError::Malformed(format!("the compiler gave up on it ({panic})")))
+    tokio::task::spawn_blocking(work).await.map_err(|error| gave_up(&error))
+}
+fn gave_up(error: &impl std::fmt::Display) -> PushError {
+    PushError::Malformed(format!("the compiler gave up on it ({error})"))
 }
 
 impl Shared {

@@ -5,6 +5,7 @@
 mod kit;
 
 use kit::{Guest, limits, plugins, push, records, setup, start};
+use potok_plugin::limits::PUSHES_WAITING_MAX;
 use potok_plugin::{Body, CallError, Emission, Instance, Outcome, Plugins, PushError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -310,6 +311,33 @@ async fn one_that_panics_in_describe_is_refused() {
 async fn one_that_spins_in_describe_is_refused() {
     let spins = Guest { describe: "(loop $on (br $on)) unreachable", ..Guest::default() };
     describe_failed(&refused(spins).await, "deadline of 5000 ms");
+}
+/// CPU time of the calling thread.
+fn cpu_time() -> std::time::Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    std::time::Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
+}
+#[tokio::test]
+async fn one_that_spins_in_describe_does_so_on_a_thread_that_serves_nobody() {
+    let (_folder, plugins) = plugins();
+    let began = cpu_time();
+    let spins = Guest { describe: "(loop $on (br $on)) unreachable", ..Guest::default() };
+    describe_failed(&push(&plugins, &spins).await.unwrap_err(), "deadline of 5000 ms");
+    assert!(cpu_time() - began < std::time::Duration::from_secs(1), "it spun on the caller's thread");
+}
+#[tokio::test]
+async fn uploads_whose_callers_went_away_hold_their_places_to_the_end() {
+    let (_folder, plugins) = plugins();
+    let spins = Guest { describe: "(loop $on (br $on)) unreachable", ..Guest::default() };
+    let component = bytes::Bytes::from(spins.component());
+    for _ in 0..=PUSHES_WAITING_MAX {
+        tokio::select! {
+            biased;
+            _ = plugins.push(component.clone()) => panic!("it spins"),
+            () = tokio::task::yield_now() => (),
+        }
+    }
+    assert!(matches!(plugins.push(component).await, Err(PushError::Busy(PUSHES_WAITING_MAX))));
 }
 #[tokio::test]
 async fn one_that_describes_itself_with_junk_is_refused() {

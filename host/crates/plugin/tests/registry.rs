@@ -51,6 +51,20 @@ async fn the_same_bytes_twice_are_one_module() {
     assert_eq!(files(folder.path(), ".wasm").len(), 1);
 }
 #[tokio::test]
+async fn an_upload_whose_caller_goes_away_leaves_nothing() {
+    let (folder, plugins) = plugins();
+    let bytes = bytes::Bytes::from(Guest::default().component());
+    tokio::select! {
+        biased;
+        _ = plugins.push(bytes.clone()) => panic!("it takes its time"),
+        () = tokio::task::yield_now() => (),
+    }
+    // one upload at a time: this one is judged after the other
+    let other = Guest { more: "(global i32 (i32.const 1))", ..Guest::default() };
+    push(&plugins, &other).await.unwrap();
+    assert_eq!((plugins.modules().len(), files(folder.path(), ".wasm").len()), (1, 1));
+}
+#[tokio::test]
 async fn a_restart_finds_every_module_ready() {
     let (folder, plugins) = plugins();
     let digest = push(&plugins, &Guest::default()).await.unwrap();

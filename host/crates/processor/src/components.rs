@@ -22,7 +22,7 @@ impl Processors {
         plugins: Plugins,
         clock: Arc<dyn Clock>,
     ) -> Result<Processors, OpenError> {
-        let threads = GuestThreads::start(settings.guest_threads)?;
+        let threads = GuestThreads::start(settings.guest_threads, clock.clone())?;
         Processors::with_guests(settings, log, Arc::new(plugins), clock, threads)
     }
 }

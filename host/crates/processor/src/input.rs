@@ -135,7 +135,8 @@ impl Input {
     pub(crate) fn advance(&mut self, count: usize) -> u64 {
         assert!(count <= self.ready().len(), "more records done than were handed out");
         let done = self.taken..self.taken + count;
-        let newest = done.clone().map(|i| self.records.timestamp(i)).max();
+        let times = self.records.timestamps.as_chunks::<8>().0[done.clone()].iter();
+        let newest = times.map(|at| Timestamp(i64::from_le_bytes(*at))).max();
         self.newest = self.newest.max(newest);
         let bytes = self.byte_len(done.clone());
         self.taken = done.end;

@@ -195,16 +195,17 @@ impl TaskPort for Port {
     fn secret(&self, name: &str) -> Option<Vec<u8>> {
         let secret = self.secrets.get(name).map(|secret| secret.clone().into_bytes());
         if secret.is_none() {
-            let mut inner = self.inner.lock();
-            let now = inner.now;
-            let reason = format!(
-                "the guest asked for secret {name:?}, which the deployment does not grant or the host does not have"
-            );
-            inner.lines.host(now, LogLevel::Warn, reason.clone());
-            let failure = crate::api::TaskFailure { at: now, kind: "denied".into(), reason, record: None };
-            self.board.failed(failure, 1);
+            self.denied(format!("secret {name:?} is granted, but the host has none of this name"));
         }
         secret
+    }
+    fn denied(&self, reason: String) {
+        let mut inner = self.inner.lock();
+        let now = inner.now;
+        inner.lines.host(now, LogLevel::Warn, reason.clone());
+        drop(inner);
+        let failure = crate::api::TaskFailure { at: now, kind: "denied".into(), reason, record: None };
+        self.board.failed(failure, 1);
     }
 }
 

@@ -1,12 +1,13 @@
-//! The threads that guests run on: a runtime of their own, one worker a core, so that no guest ever runs on a thread that
-//! serves the network. Guests yield by epochs, so a slow one shares its thread.
+//! The threads that guests run on, and how tasks let time pass. They are of their own, so that no guest ever runs on a thread that
+//! serves the network; guests yield by epochs, and `lanes.rs` keeps those that use much away from those that use little.
 
+use crate::lanes::{LaneThreads, Lanes};
 use futures::future::BoxFuture;
+use potok_types::Clock;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// How a task lets time pass; the other half of a clock, and held still by the same tests.
@@ -28,22 +29,17 @@ impl Waits for TokioWaits {
 /// Where tasks are spawned, and how they wait.
 #[derive(Debug)]
 pub(crate) struct GuestThreads {
-    own: Option<Runtime>,
+    own: Option<(Arc<Lanes>, LaneThreads)>,
     handle: Handle,
     waits: Arc<dyn Waits>,
 }
 
 impl GuestThreads {
-    /// Threads of their own; 0 is one a core.
-    pub(crate) fn start(threads: usize) -> std::io::Result<GuestThreads> {
+    /// Threads of their own, so many for each lane; 0 is one a core.
+    pub(crate) fn start(threads: usize, clock: Arc<dyn Clock>) -> std::io::Result<GuestThreads> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { cores } else { threads };
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("potok-guest")
-            .enable_time()
-            .build()?;
-        Ok(GuestThreads { handle: runtime.handle().clone(), own: Some(runtime), waits: Arc::new(TokioWaits) })
+        let own = Lanes::start(if threads == 0 { cores } else { threads }, clock)?;
+        Ok(GuestThreads { handle: own.0.quick().clone(), own: Some(own), waits: Arc::new(TokioWaits) })
     }
     /// The runtime that the caller is in: for simulations on one thread and a clock that stands still.
     #[cfg(test)]
@@ -53,19 +49,18 @@ impl GuestThreads {
     pub(crate) fn waits(&self) -> Arc<dyn Waits> {
         self.waits.clone()
     }
+    /// Runs what calls no guest for long.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         self.handle.spawn(future)
     }
-}
-
-impl Drop for GuestThreads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.own.take() {
-            // the last handle may be dropped on a thread of this or another runtime, where waiting is not allowed
-            runtime.shutdown_background();
+    /// Runs a task: what it uses of the processor decides on which lane.
+    pub(crate) fn host(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        match &self.own {
+            Some((lanes, _)) => lanes.host(task),
+            None => self.handle.spawn(task),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Threads that run guests; 0 is one a core. More do not make guests faster, fewer leave cores to the servers.
+    /// Threads that run guests, so many for those that use little and as many for those that use much; 0 is one a core. More do not make guests faster, fewer leave cores to the servers.
     pub guest_threads: usize,
     /// Bytes of hot state kept in memory, shared equally by all tasks that have stores. More saves reads of the store.
     pub state_cache_bytes: usize,
@@ -103,6 +103,11 @@ pub(crate) const UNIT_CALLS_MAX: u32 = 16;
 /// Bytes of outputs and state of a unit at which no further call joins it: large enough that a commit's fixed cost
 /// disappears, small enough that eight tasks together fit into the log's queue.
 pub(crate) const UNIT_BYTES_MAX: usize = 4 << 20;
+/// Bytes of all units together that are being built or are on their way, as near as one call's output: where a thousand tasks have
+/// a backlog, each makes smaller ones.
+pub(crate) const UNITS_BYTES_MAX: usize = 256 << 20;
+/// However many tasks there are, a unit may grow to this.
+pub(crate) const UNIT_BYTES_MIN: usize = 128 << 10;
 /// While there is a backlog a unit gathers so many calls, or bytes, or so much time, before it is committed: what is written
 /// for a unit rather than for a record (positions, keys that many of its records change) is then written less often.
 pub(crate) const UNIT_CALLS_RIPE: u32 = 8;
@@ -127,9 +132,12 @@ pub(crate) const CALL_TIMER_CHANGES_MAX: usize = 65_536;
 pub(crate) const CALL_TIMER_BYTES_MAX: usize = 16 << 20;
 /// Keys that are read from the store at once: bounds what a single read of large values brings into memory.
 pub(crate) const STATE_READ_KEYS_MAX: usize = 512;
-/// Entries that one step of the sweep of expired state looks at: a few hundred microseconds.
-pub(crate) const SWEEP_ENTRIES_MAX: usize = 1_000;
-/// Pause between two steps of a sweep.
-pub(crate) const SWEEP_STEP: Duration = Duration::from_secs(1);
+/// Entries that one step of the sweep of expired state looks at: as many as a call has records, so that a task whose every record
+/// is a new key gets rid of them as fast as it makes them; one to two milliseconds.
+pub(crate) const SWEEP_ENTRIES_MAX: usize = CALL_RECORDS_MAX;
+/// Pause between two steps of a sweep that find little: 80,000 entries a second, for some hundredths of the task's time.
+pub(crate) const SWEEP_STEP: Duration = Duration::from_millis(50);
+/// Bytes that the reads of one call may add to its task's hot state before what was not used lately makes room.
+pub(crate) const READ_GROWTH_MAX: usize = 4 << 20;
 /// Room for a dead letter's headers above the record's own size.
 pub(crate) const DEAD_LETTER_OVERHEAD_LEN: usize = 16 << 10;

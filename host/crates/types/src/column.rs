@@ -92,6 +92,7 @@ impl Column {
         Ok(Column { data, ends, nulls })
     }
     /// The three parts: arena, packed ends, null bits.
+    #[inline]
     pub fn parts(&self) -> (&[u8], &[u8], &[u8]) {
         (&self.data, &self.ends, &self.nulls)
     }
@@ -100,14 +101,17 @@ impl Column {
         (self.data, self.ends, self.nulls)
     }
     /// Items, nulls included.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len() / 4
     }
     /// Whether there is no item.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
     /// Bytes of the arena and of the numbers beside it.
+    #[inline]
     pub fn byte_len(&self) -> usize {
         self.data.len() + self.ends.len() + self.nulls.len()
     }
@@ -129,6 +133,7 @@ impl Column {
         if self.is_null(item) { None } else { Some(&self.data[start..end]) }
     }
     /// All items in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&[u8]>> {
         let mut start = 0;
         self.ends.as_chunks::<4>().0.iter().enumerate().map(move |(item, end)| {
@@ -269,10 +274,12 @@ pub struct RecordColumns {
 
 impl RecordColumns {
     /// Records.
+    #[inline]
     pub fn len(&self) -> usize {
         self.offsets.len() / 8
     }
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }
@@ -283,16 +290,19 @@ impl RecordColumns {
         self.offsets.len() + self.timestamps.len() + self.keys.byte_len() + self.values.byte_len() + headers
     }
     /// Offset of record i; panics when there is none.
+    #[inline]
     pub fn offset(&self, record: usize) -> Offset {
         let (numbers, _) = self.offsets.as_chunks::<8>();
         Offset::new(u64::from_le_bytes(numbers[record])).unwrap_or(Offset::MAX)
     }
     /// Timestamp of record i; panics when there is none.
+    #[inline]
     pub fn timestamp(&self, record: usize) -> Timestamp {
         let (numbers, _) = self.timestamps.as_chunks::<8>();
         Timestamp(i64::from_le_bytes(numbers[record]))
     }
     /// Adds a record. `headers` may be empty.
+    #[inline]
     pub fn push<'a>(
         &mut self,
         offset: Offset,

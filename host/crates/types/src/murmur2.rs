@@ -8,6 +8,7 @@ const M: u32 = 0x5bd1_e995;
 const R: u32 = 24;
 
 /// Murmur2 with Kafka's seed, over the bytes as they are.
+#[inline]
 pub fn murmur2(data: &[u8]) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -33,6 +34,7 @@ pub fn murmur2(data: &[u8]) -> u32 {
 
 /// The partition that Kafka's Java, librdkafka (`murmur2_random`) and other clients choose for a key.
 /// `partitions` must not be 0.
+#[inline]
 pub fn partition_for_key(key: &[u8], partitions: u32) -> PartitionIndex {
     PartitionIndex((murmur2(key) & 0x7fff_ffff) % partitions)
 }

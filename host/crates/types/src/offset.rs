@@ -22,6 +22,7 @@ impl Offset {
     pub const MAX: Offset = Offset(i64::MAX.cast_unsigned());
 
     /// An offset from a count; numbers above `i64::MAX` have no wire form and are refused.
+    #[inline]
     pub const fn new(raw: u64) -> Option<Offset> {
         if raw <= i64::MAX.cast_unsigned() { Some(Offset(raw)) } else { None }
     }
@@ -34,16 +35,19 @@ impl Offset {
         self.0.cast_signed()
     }
     /// The plain number.
+    #[inline]
     pub const fn get(self) -> u64 {
         self.0
     }
     /// The offset that follows `count` records written from here.
+    #[inline]
     pub fn after(self, count: u32) -> Offset {
         let next = self.0 + u64::from(count);
         assert!(i64::try_from(next).is_ok(), "partition is out of offsets");
         Offset(next)
     }
     /// How many offsets lie from `earlier` to this one; 0 when `earlier` is not earlier.
+    #[inline]
     pub const fn since(self, earlier: Offset) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

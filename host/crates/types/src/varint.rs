@@ -2,6 +2,7 @@
 //! Reading stops after the bytes that 32 or 64 bits can take: a varint without end is an error, not a loop.
 
 /// Appends a zigzag varint.
+#[inline]
 pub(crate) fn put(to: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
     while rest >= 0x80 {
@@ -14,6 +15,7 @@ pub(crate) fn put(to: &mut Vec<u8>, value: i64) {
 }
 
 /// Bytes that [`put`] appends.
+#[inline]
 pub(crate) fn size(value: i64) -> usize {
     let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
     let bits = 64 - (zigzag | 1).leading_zeros() as usize;

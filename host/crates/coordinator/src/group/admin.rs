@@ -1,17 +1,17 @@
 //! Groups as their administrators see them: lists, descriptions, deletion.
 
 use super::offsets::{refused, removal};
-use super::{Cell, Inner, Kind, Locked};
+use super::{Cell, Inner, Locked};
 use crate::answers::{ClassicDescription, ConsumerDescription, Description, GroupMember, GroupSummary};
 use crate::coordinator::Coordinator;
 use crate::embedded;
 use crate::error::GroupRefusal;
-use potok_groups::{ClassicGroup, ConsumerGroup, GroupError, GroupState, Topics as _};
+use potok_groups::{
+    CONSUMERS, ClassicGroup, ConsumerGroup, Group, GroupError, GroupState, Kind, Topics as _,
+};
 use potok_log::{Acks, MetaChange, MetaKind, Unit};
 use std::collections::BTreeSet;
 
-/// What consumers say that their group is for; only they tell each other what they read.
-const CONSUMERS: &str = "consumer";
 const EMPTY: &str = "Empty";
 const CLASSIC: &str = "Classic";
 
@@ -24,7 +24,7 @@ impl Coordinator {
         let mut all = Vec::with_capacity(names.len());
         for name in names {
             let known = inner.lock_known(&name).await;
-            all.push(summary(name, known.as_ref().and_then(|cell| cell.kind.as_ref())));
+            all.push(summary(name, known.as_ref().and_then(|cell| cell.group.kind())));
         }
         Ok(all)
     }
@@ -34,7 +34,7 @@ impl Coordinator {
         let inner = &self.inner;
         inner.check_group_name(group)?;
         let known = inner.lock_known(group).await;
-        match known.as_ref().and_then(|cell| cell.kind.as_ref()) {
+        match known.as_ref().and_then(|cell| cell.group.kind()) {
             Some(Kind::Classic(machine)) => Ok(Description::Classic(classic(machine))),
             Some(Kind::Consumer(machine)) => Ok(Description::Consumer(consumer(machine))),
             None if inner.log().committed_all(group)?.is_empty() => {
@@ -58,7 +58,7 @@ impl Coordinator {
 impl Inner {
     async fn delete(&self, cell: &mut Locked) -> Result<(), GroupRefusal> {
         self.check_exists(cell)?;
-        if !cell.is_memberless() {
+        if !cell.group.is_memberless() {
             return Err(GroupError::NotEmpty.into());
         }
         if !self.transactions.pending.of_group(&cell.name).is_empty() {
@@ -73,13 +73,13 @@ impl Inner {
         let gone = MetaChange { kind: MetaKind::Group, name: cell.name.clone(), value: None };
         let unit = Unit { offsets, meta: vec![gone], ..Unit::default() };
         self.log().commit(unit, Acks::Synced).await.map_err(refused)?;
-        cell.kind = None;
+        cell.group = Group::new(self.settings.rules());
         cell.kept = false;
         Ok(())
     }
 
     pub(super) fn check_exists(&self, cell: &Cell) -> Result<(), GroupRefusal> {
-        if cell.kind.is_none() && self.log().committed_all(&cell.name)?.is_empty() {
+        if cell.group.kind().is_none() && self.log().committed_all(&cell.name)?.is_empty() {
             return Err(GroupRefusal::Unknown(cell.name.clone()));
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Inner {
 
     /// Names of topics that members read. Members that are no consumers do not say: their offsets are theirs.
     pub(super) fn topics_read(&self, cell: &Cell) -> Result<BTreeSet<String>, GroupRefusal> {
-        match &cell.kind {
+        match cell.group.kind() {
             None => Ok(BTreeSet::new()),
             Some(Kind::Classic(group)) if group.members().len() == 0 => Ok(BTreeSet::new()),
             Some(Kind::Classic(group)) if group.protocol_type() == Some(CONSUMERS) => {

@@ -1,11 +1,10 @@
 //! The classic protocol's requests. Joins and syncs wait for the others; everything else is answered at once.
 
-use super::{Cell, Inner, Kind};
 use crate::coordinator::Coordinator;
 use crate::error::GroupRefusal;
 use crate::ids::member_id;
 use crate::settings::MEMBER_METADATA_LEN_MAX;
-use potok_groups::{ClassicGroup, GroupError, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
+use potok_groups::{GroupError, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -27,17 +26,13 @@ impl Coordinator {
         }
         let (sender, reply) = oneshot::channel();
         let mut cell = inner.lock(group).await?;
-        let (ticket, now) = (cell.ticket(), inner.time.now());
-        let decided = inner
-            .classic(&mut cell, request.member_id.is_empty())
-            .map(|machine| machine.join(now, ticket, request));
-        let done = match decided {
-            Ok(effects) => {
-                cell.joins.insert(ticket, sender);
-                inner.carry_out(&mut cell, effects).await.map_err(GroupRefusal::from)
-            }
-            Err(refusal) => Err(refusal),
-        };
+        let ticket = cell.ticket();
+        let step = cell.group.join(inner.time.now(), &inner.topics, ticket, request);
+        cell.joins.insert(ticket, sender);
+        let done = inner.carry_out(&mut cell, step).await;
+        if done.is_err() {
+            cell.joins.remove(&ticket);
+        }
         inner.settle(&mut cell);
         drop(cell);
         done?;
@@ -56,10 +51,12 @@ impl Coordinator {
         let Some(mut cell) = inner.lock_known(group).await else { return Err(unknown_member()) };
         let (sender, reply) = oneshot::channel();
         let ticket = cell.ticket();
-        let Some(Kind::Classic(machine)) = &mut cell.kind else { return Err(unknown_member()) };
-        let effects = machine.sync(inner.time.now(), ticket, request);
+        let step = cell.group.sync(inner.time.now(), &inner.topics, ticket, request);
         cell.syncs.insert(ticket, sender);
-        let done = inner.carry_out(&mut cell, effects).await;
+        let done = inner.carry_out(&mut cell, step).await;
+        if done.is_err() {
+            cell.syncs.remove(&ticket);
+        }
         inner.settle(&mut cell);
         drop(cell);
         done?;
@@ -77,8 +74,7 @@ impl Coordinator {
         let inner = &self.inner;
         inner.check_own_group(group)?;
         let Some(mut cell) = inner.lock_known(group).await else { return Err(unknown_member()) };
-        let Some(Kind::Classic(machine)) = &mut cell.kind else { return Err(unknown_member()) };
-        Ok(machine.heartbeat(inner.time.now(), member_id, instance_id, generation)?)
+        Ok(cell.group.heartbeat(inner.time.now(), member_id, instance_id, generation)?)
     }
 
     /// Members leave, or are taken out, of a group of either protocol; one result each.
@@ -89,23 +85,13 @@ impl Coordinator {
     ) -> Result<Vec<Result<(), GroupError>>, GroupRefusal> {
         let inner = &self.inner;
         inner.check_own_group(group)?;
-        let nobody = || who.iter().map(|_| Err(GroupError::UnknownMember)).collect();
-        let Some(mut cell) = inner.lock_known(group).await else { return Ok(nobody()) };
-        let now = inner.time.now();
-        let (results, done) = match &mut cell.kind {
-            Some(Kind::Classic(machine)) => {
-                let (results, effects) = machine.leave(now, who);
-                (results, inner.carry_out(&mut cell, effects).await)
-            }
-            Some(Kind::Consumer(machine)) => {
-                let (results, changed) = machine.expel(now, &inner.topics, who);
-                (results, if changed { inner.keep(&mut cell).await } else { Ok(()) })
-            }
-            None => (nobody(), Ok(())),
+        let Some(mut cell) = inner.lock_known(group).await else {
+            return Ok(who.iter().map(|_| Err(GroupError::UnknownMember)).collect());
         };
+        let step = cell.group.leave(inner.time.now(), &inner.topics, who);
+        let done = inner.carry_out(&mut cell, step).await;
         inner.settle(&mut cell);
-        done?;
-        Ok(results)
+        Ok(done?)
     }
 }
 
@@ -117,31 +103,6 @@ async fn wait<T>(
     tokio::select! {
         reply = reply => reply.unwrap_or(Err(GroupRefusal::Stopping)),
         () = gone.cancelled() => Err(GroupRefusal::Stopping),
-    }
-}
-
-impl Inner {
-    /// The group as a classic one: a member without an id may make it, or take one over that has no members.
-    fn classic<'a>(&self, cell: &'a mut Cell, may_make: bool) -> Result<&'a mut ClassicGroup, GroupRefusal> {
-        let memberless = cell.is_memberless();
-        let other = match &cell.kind {
-            Some(Kind::Classic(_)) => false,
-            Some(Kind::Consumer(_)) if !memberless => {
-                return Err(GroupRefusal::OtherProtocol { group: cell.name.clone(), has: "consumer" });
-            }
-            Some(Kind::Consumer(_)) | None => true,
-        };
-        if other {
-            if !may_make {
-                return Err(unknown_member());
-            }
-            let fresh = ClassicGroup::new(self.settings.classic(), self.time.now());
-            cell.kind = Some(Kind::Classic(fresh));
-        }
-        match &mut cell.kind {
-            Some(Kind::Classic(group)) => Ok(group),
-            Some(Kind::Consumer(_)) | None => Err(unknown_member()),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! Never touches an offset that an open transaction has pending, a group with members, or a processor's.
 
 use super::offsets::{refused, removal};
-use super::{Cell, Inner, Kind};
+use super::{Cell, Inner};
 use crate::error::GroupRefusal;
 use potok_log::{Acks, Unit};
 use potok_types::Timestamp;
@@ -26,15 +26,11 @@ impl Inner {
     }
 
     async fn sweep_group(&self, cell: &mut Cell) -> Result<(), GroupRefusal> {
-        if !cell.is_memberless() || cell.next_deadline().is_some() {
+        if !cell.group.is_memberless() || cell.group.next_deadline().is_some() {
             return Ok(());
         }
         let before = self.components.clock.now().minus(self.settings.offsets_retention());
-        let empty_since = match &cell.kind {
-            Some(Kind::Classic(group)) => Some(group.state_since()),
-            Some(Kind::Consumer(group)) => Some(group.state_since()),
-            None => None,
-        };
+        let empty_since = cell.group.state_since();
         let pending = self.transactions.pending.of_group(&cell.name);
         let positions = self.log().committed_all(&cell.name)?;
         let is_over =
@@ -45,7 +41,7 @@ impl Inner {
             .map(|(at, _)| *at)
             .collect();
         let nothing_left = over.len() == positions.len() && pending.is_empty();
-        if nothing_left && cell.kind.is_some() && empty_since.is_none_or(|since| since < before) {
+        if nothing_left && cell.group.kind().is_some() && empty_since.is_none_or(|since| since < before) {
             tracing::info!(group = cell.name, "groups: a group without members for long is forgotten");
             return self.forget_group(cell).await;
         }

@@ -1,12 +1,12 @@
 //! Committed offsets: a commit is checked against the group under its lock and written before the lock is given back, so that no
 //! member of an older generation overtakes a newer one.
 
-use super::{Cell, Inner, Kind};
+use super::{Cell, Inner};
 use crate::answers::{CommitRequest, FetchedOffset, OffsetRefusal};
 use crate::coordinator::Coordinator;
 use crate::error::{GroupRefusal, store_failure};
-use potok_groups::GroupError;
-use potok_log::{Acks, CommitError, CommittedOffset, OffsetChange, OffsetCommit, Unit};
+use potok_groups::{GroupError, Kind};
+use potok_log::{Acks, CommitError, CommittedOffset, OffsetChange, OffsetCommit, StoreError, Unit};
 use potok_types::TopicPartition;
 
 impl Coordinator {
@@ -19,10 +19,13 @@ impl Coordinator {
         let inner = &self.inner;
         inner.check_own_group(&request.group)?;
         let mut cell = inner.lock(&request.group).await?;
-        let done = match inner.may_commit(&mut cell, &request, false) {
+        let done = match inner.may_commit(&cell, &request, false) {
             Ok(()) => inner.write_offsets(&request).await,
             Err(refusal) => Err(refusal),
         };
+        if done.is_ok() {
+            cell.group.committed(inner.time.now(), &request.member_id);
+        }
         inner.settle(&mut cell);
         done
     }
@@ -60,7 +63,7 @@ impl Coordinator {
         let inner = &self.inner;
         inner.check_own_group(group)?;
         let mut cell = inner.lock(group).await?;
-        let done = if cell.is_memberless() {
+        let done = if cell.group.is_memberless() {
             let unit = Unit { offsets: changes, ..Unit::default() };
             inner.log().commit(unit, Acks::Synced).await.map(|_| ()).map_err(refused)
         } else {
@@ -106,25 +109,32 @@ impl Inner {
     /// Whether this client may commit for the group.
     pub(crate) fn may_commit(
         &self,
-        cell: &mut Cell,
+        cell: &Cell,
         request: &CommitRequest,
         transactional: bool,
     ) -> Result<(), GroupRefusal> {
         let CommitRequest { member_id, instance_id, epoch, .. } = request;
-        match &mut cell.kind {
+        match cell.group.kind() {
             None if *epoch < 0 => Ok(()),
+            // a group that keeps offsets is there, without members
+            None if self.keeps_offsets(&cell.name)? => Err(GroupError::UnknownMember.into()),
             None => Err(GroupRefusal::Unknown(cell.name.clone())),
             Some(Kind::Classic(group)) => {
-                let now = self.time.now();
-                Ok(group.may_commit(now, member_id, instance_id.as_deref(), *epoch, transactional)?)
+                Ok(group.may_commit(member_id, instance_id.as_deref(), *epoch, transactional)?)
             }
             Some(Kind::Consumer(group)) => Ok(group.may_commit(member_id, *epoch, transactional)?),
         }
     }
 
+    /// Whether offsets of the group are committed, or will be when a transaction commits.
+    fn keeps_offsets(&self, group: &str) -> Result<bool, StoreError> {
+        let pending = !self.transactions.pending.of_group(group).is_empty();
+        Ok(pending || !self.log().committed_all(group)?.is_empty())
+    }
+
     async fn check_reader(&self, group: &str, member_id: &str, epoch: i32) -> Result<(), GroupRefusal> {
         let known = self.lock_known(group).await;
-        match known.as_ref().and_then(|cell| cell.kind.as_ref()) {
+        match known.as_ref().and_then(|cell| cell.group.kind()) {
             Some(Kind::Consumer(machine)) => Ok(machine.may_commit(member_id, epoch, false)?),
             // a classic member says nothing of itself here, and in a group that is not there nobody is fenced
             Some(Kind::Classic(_)) | None => Ok(()),

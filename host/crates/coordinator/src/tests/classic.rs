@@ -3,7 +3,7 @@
 use super::*;
 use bytes::Bytes;
 
-fn joining(id: &str, instance: Option<&str>) -> JoinRequest {
+pub(super) fn joining(id: &str, instance: Option<&str>) -> JoinRequest {
     let metadata = embedded::subscription(&["t".to_owned()], &[]);
     JoinRequest {
         member_id: id.to_owned(),
@@ -19,7 +19,7 @@ fn joining(id: &str, instance: Option<&str>) -> JoinRequest {
         can_skip_assignment: true,
     }
 }
-fn syncing(reply: &JoinReply, assignments: &[(&str, &'static str)]) -> SyncRequest {
+pub(super) fn syncing(reply: &JoinReply, assignments: &[(&str, &'static str)]) -> SyncRequest {
     let given = |(id, bytes): &(&str, &'static str)| (id.to_string(), Bytes::from_static(bytes.as_bytes()));
     SyncRequest {
         member_id: reply.member_id.clone(),
@@ -32,7 +32,7 @@ fn syncing(reply: &JoinReply, assignments: &[(&str, &'static str)]) -> SyncReque
 }
 
 impl World {
-    async fn join(&self, request: JoinRequest) -> Result<JoinReply, GroupRefusal> {
+    pub(super) async fn join(&self, request: JoinRequest) -> Result<JoinReply, GroupRefusal> {
         self.room.join("g", request, &patient()).await
     }
     /// One member, stable.
@@ -117,9 +117,9 @@ async fn a_host_that_stops_expels_nobody_more() {
     w.clock.advance(MINUTE);
     let stopped = patient();
     stopped.cancel();
-    w.room.inner.end_due_now(&stopped).await;
+    w.room.run(stopped).await;
     assert_eq!(w.state().await, "Stable");
-    w.room.inner.end_due_now(&patient()).await;
+    w.pass(Duration::ZERO).await;
     assert_eq!(w.state().await, "Empty");
 }
 
@@ -155,24 +155,6 @@ async fn what_is_refused_leaves_no_group_behind() {
     assert!(matches!(owned, Err(GroupRefusal::OfProcessor(_))), "{owned:?}");
     assert_eq!(w.room.list_groups().await.unwrap(), []);
     assert!(w.room.inner.group_names().is_empty());
-}
-
-#[tokio::test]
-async fn a_group_whose_write_fails_is_as_it_was() {
-    use potok_log::{FailingLog, Fault, Faults};
-    let clock = ManualClock::at(START);
-    let failing = FailingLog::new(MemoryLog::new(Arc::clone(&clock) as _), 1, Faults::NONE);
-    let log: Arc<dyn Log> = Arc::clone(&failing) as _;
-    let w = World { room: open(&clock, &log), clock, log };
-    let member = w.alone().await;
-    let again = w.join(joining(&member.member_id, None)).await.unwrap();
-    failing.fail_write(failing.writes(), Fault::Refused);
-    let sync = syncing(&again, &[(&again.member_id, "other")]);
-    let refused = w.room.sync("g", sync, &patient()).await;
-    assert!(matches!(refused, Err(GroupRefusal::Store(_))), "{refused:?}");
-    w.room.heartbeat("g", &member.member_id, None, member.generation).await.unwrap();
-    let kept = w.room.sync("g", syncing(&member, &[]), &patient()).await.unwrap();
-    assert_eq!(kept.assignment, "all");
 }
 
 #[tokio::test]

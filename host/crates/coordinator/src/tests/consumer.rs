@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeSet;
 
-fn joining(id: &str, topics: &[&str], pattern: Option<&str>) -> HeartbeatRequest {
+pub(super) fn joining(id: &str, topics: &[&str], pattern: Option<&str>) -> HeartbeatRequest {
     HeartbeatRequest {
         member_id: id.to_owned(),
         rebalance_timeout: Some(MINUTE),
@@ -15,7 +15,7 @@ fn joining(id: &str, topics: &[&str], pattern: Option<&str>) -> HeartbeatRequest
 }
 
 impl World {
-    async fn beat(&self, id: &str, epoch: i32, owned: Option<Assignment>) -> HeartbeatReply {
+    pub(super) async fn beat(&self, id: &str, epoch: i32, owned: Option<Assignment>) -> HeartbeatReply {
         let request = HeartbeatRequest {
             member_id: id.to_owned(),
             member_epoch: epoch,
@@ -24,7 +24,16 @@ impl World {
         };
         self.room.consumer_heartbeat("g", request).await.unwrap()
     }
-    async fn come(&self, request: HeartbeatRequest) -> Result<HeartbeatReply, GroupRefusal> {
+    /// A classic member alone, with these partitions of `t`.
+    pub(super) async fn owning(&self, partitions: &[u32]) -> JoinReply {
+        let reply = self.join(super::classic::joining("", None)).await.unwrap();
+        let given = embedded::assignment(&[("t".to_owned(), partitions.to_vec())]);
+        let assignments = vec![(reply.member_id.clone(), given)];
+        let sync = SyncRequest { assignments, ..super::classic::syncing(&reply, &[]) };
+        self.room.sync("g", sync, &patient()).await.unwrap();
+        reply
+    }
+    pub(super) async fn come(&self, request: HeartbeatRequest) -> Result<HeartbeatReply, GroupRefusal> {
         self.room.consumer_heartbeat("g", request).await
     }
 }
@@ -106,29 +115,49 @@ async fn an_administrator_takes_a_member_out_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_group_changes_its_protocol_only_while_it_is_empty() {
+async fn a_group_of_consumers_goes_from_one_protocol_to_the_other_and_back_through_restarts() {
+    let mut w = World::new();
+    let t = w.topic("t", 4).await;
+    let classic = w.owning(&[0, 1, 2, 3]).await;
+    let came = w.come(joining("b", &["t"], None)).await.unwrap();
+    assert_eq!(came.member_epoch, 2);
+    w.restart();
+    let beat = w.room.heartbeat("g", &classic.member_id, None, 1).await;
+    assert!(matches!(beat, Err(GroupRefusal::Classic(GroupError::RebalanceInProgress))), "{beat:?}");
+    let joined = w.join(super::classic::joining(&classic.member_id, None)).await.unwrap();
+    assert_eq!((joined.generation, joined.leader.as_str()), (2, ""));
+    let synced = w.room.sync("g", super::classic::syncing(&joined, &[]), &patient()).await.unwrap();
+    let mine = embedded::assigned_partitions(&synced.assignment).unwrap();
+    let theirs = w.beat("b", 2, Some(Assignment::new())).await.assignment;
+    let theirs = theirs.or(came.assignment).unwrap();
+    assert_eq!((mine.len(), mine[0].1.len(), theirs[&t.id].len()), (1, 2, 2), "{mine:?} {theirs:?}");
+    assert!(mine[0].1.iter().all(|partition| !theirs[&t.id].contains(partition)));
+    assert!(w.commit("g", &joined.member_id, 2, at(&t, 0), 5).await.is_ok());
+    let stale = w.commit("g", &joined.member_id, 1, at(&t, 0), 5).await;
+    assert!(matches!(stale, Err(GroupRefusal::Consumer(ConsumerError::IllegalGeneration))), "{stale:?}");
+    w.restart();
+    assert_eq!(w.beat("b", -1, None).await.member_epoch, -1);
+    w.restart();
+    let again = w.join(super::classic::joining(&joined.member_id, None)).await.unwrap();
+    assert_eq!((again.generation, &again.leader), (4, &joined.member_id), "it leads a classic group again");
+    assert_eq!(w.committed("g", at(&t, 0)), Some(5));
+}
+
+#[tokio::test]
+async fn a_group_whose_members_are_no_consumers_changes_its_protocol_only_while_it_is_empty() {
     let w = World::new();
     w.topic("t", 1).await;
     w.come(joining("a", &["t"], None)).await.unwrap();
-    let request = JoinRequest {
-        member_id: String::new(),
-        fresh_member_id: String::new(),
-        instance_id: None,
-        client_id: "c".to_owned(),
-        client_host: String::new(),
-        session_timeout: Duration::from_secs(10),
-        rebalance_timeout: MINUTE,
-        protocol_type: "consumer".to_owned(),
-        protocols: vec![Protocol { name: "range".to_owned(), metadata: bytes::Bytes::new() }],
-        require_known_id: false,
-        can_skip_assignment: false,
-    };
-    let refused = w.room.join("g", request.clone(), &patient()).await;
-    assert!(matches!(refused, Err(GroupRefusal::OtherProtocol { has: "consumer", .. })), "{refused:?}");
-    let leave =
-        HeartbeatRequest { member_id: "a".to_owned(), member_epoch: -1, ..HeartbeatRequest::default() };
-    assert_eq!(w.come(leave).await.unwrap().member_epoch, -1);
-    assert_eq!(w.room.join("g", request, &patient()).await.unwrap().generation, 1);
+    let no_consumer =
+        JoinRequest { protocol_type: "connect".to_owned(), ..super::classic::joining("", None) };
+    let refused = w.join(no_consumer.clone()).await;
+    let inconsistent = GroupRefusal::Classic(GroupError::InconsistentProtocol);
+    assert!(
+        matches!(&refused, Err(refusal) if refusal.to_string() == inconsistent.to_string()),
+        "{refused:?}"
+    );
+    assert_eq!(w.beat("a", -1, None).await.member_epoch, -1);
+    assert_eq!(w.join(no_consumer).await.unwrap().generation, 1);
     let refused = w.come(joining("b", &["t"], None)).await;
-    assert!(matches!(refused, Err(GroupRefusal::OtherProtocol { has: "classic", .. })), "{refused:?}");
+    assert!(matches!(refused, Err(GroupRefusal::Consumer(ConsumerError::ClassicGroup))), "{refused:?}");
 }

@@ -96,3 +96,35 @@ async fn transactions_over_the_same_groups_wait_for_each_other_and_all_end() {
     assert_eq!((w.committed("a", at(&t, 0)), w.committed("b", at(&t, 0))), (Some(7), Some(7)));
     assert!(w.room.inner.group_names().is_empty(), "offsets alone take no memory");
 }
+
+#[tokio::test]
+async fn a_transaction_that_somebody_is_at_delays_the_end_of_no_other() {
+    let w = World::new();
+    let t = w.topic("t", 1).await;
+    let mut guards = Vec::new();
+    for id in ["first", "second"] {
+        let who = w.room.init_producer(Some(id), MINUTE, None).await.unwrap();
+        guards.push(w.room.write_guard(id, who, &[at(&t, 0)], true).await.unwrap());
+        w.clock.advance(Duration::from_millis(1));
+    }
+    drop(guards.pop());
+    w.clock.advance(MINUTE);
+    let (room, stop) = (w.room.clone(), patient());
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { room.run(stop).await }
+    });
+    let ended = async |id| {
+        let until = async {
+            while w.room.describe_transaction(id).await.unwrap().state != "CompleteAbort" {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(MINUTE, until).await.expect("it waits for the other")
+    };
+    ended("second").await;
+    drop(guards);
+    ended("first").await;
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -2,6 +2,7 @@
 
 mod classic;
 mod consumer;
+mod failing;
 mod locks;
 mod offsets;
 mod transactions;
@@ -49,7 +50,14 @@ impl World {
     /// Time passes, and what is over by then ends.
     async fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        self.room.inner.end_due_now(&patient()).await;
+        let mut ending = tokio::task::JoinSet::new();
+        loop {
+            self.room.inner.end_due(&mut ending);
+            match ending.join_next().await {
+                Some(ended) => ended.unwrap(),
+                None => return,
+            }
+        }
     }
     async fn topic(&self, name: &str, partitions: u32) -> Arc<potok_log::Topic> {
         let topic = NewTopic { name: name.parse().unwrap(), partitions, config: vec![] };

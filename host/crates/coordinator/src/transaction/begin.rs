@@ -81,7 +81,7 @@ impl Coordinator {
         cell.known()?.check(who)?;
         // held until the offsets are pending: whoever takes the partitions over waits for them (KIP-447)
         let mut group = inner.lock(&commit.group).await?;
-        let done = match inner.may_commit(&mut group, &commit, true) {
+        let done = match inner.may_commit(&group, &commit, true) {
             Ok(()) => inner.stage(&mut cell, who, commit, implicit).await,
             Err(refusal) => Err(refusal.into()),
         };

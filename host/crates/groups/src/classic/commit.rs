@@ -7,8 +7,7 @@ impl ClassicGroup {
     /// May this client commit? A client without a generation (below 0) may while the group has no members: it manages its partitions by itself.
     /// In a transaction (`transactional`) a client that says nothing of itself may always: clients before KIP-447 did not know better.
     pub fn may_commit(
-        &mut self,
-        now: Timestamp,
+        &self,
         member_id: &str,
         instance_id: Option<&str>,
         generation: i32,
@@ -24,14 +23,18 @@ impl ClassicGroup {
         if generation != self.generation {
             return Err(GroupError::IllegalGeneration);
         }
-        if let Some(member) = self.members.get_mut(member_id) {
-            member.touch(now);
-        }
         // the member must first learn its new partitions
         if self.state == GroupState::CompletingRebalance && !transactional {
             Err(GroupError::RebalanceInProgress)
         } else {
             Ok(())
+        }
+    }
+
+    /// A member's offsets are committed: it lives.
+    pub(crate) fn committed(&mut self, now: Timestamp, member_id: &str) {
+        if let Some(member) = self.members.get_mut(member_id) {
+            member.touch(now);
         }
     }
 

@@ -72,6 +72,12 @@ pub struct JoinReply {
 }
 
 impl ClassicGroup {
+    /// Whether there may be something to keep: only a static member that comes back to a stable group changes what is.
+    pub(crate) fn join_may_keep(&self, request: &JoinRequest) -> bool {
+        let comes_back = request.instance_id.as_ref().is_some_and(|i| self.statics.contains_key(i));
+        self.state == GroupState::Stable && request.member_id.is_empty() && comes_back
+    }
+
     /// A member joins; the answer comes as an effect, now or when the rebalance is complete.
     pub fn join(&mut self, now: Timestamp, ticket: Ticket, request: JoinRequest) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -88,10 +94,7 @@ impl ClassicGroup {
         request: JoinRequest,
         effects: &mut Vec<Effect>,
     ) -> Result<(), GroupError> {
-        let bounds = self.settings.session_timeout_min..=self.settings.session_timeout_max;
-        if !bounds.contains(&request.session_timeout) {
-            return Err(GroupError::InvalidSessionTimeout);
-        }
+        self.settings.check_session(&request)?;
         self.check_protocols(&request)?;
         let known = !request.member_id.is_empty();
         if !known && let Some(instance) = request.instance_id.as_ref() {
@@ -217,7 +220,13 @@ impl ClassicGroup {
         Ok(())
     }
 
-    fn update(&mut self, now: Timestamp, ticket: Ticket, request: JoinRequest, effects: &mut Vec<Effect>) {
+    pub(super) fn update(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        request: JoinRequest,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(member) = self.members.get_mut(&request.member_id) else { return };
         member.protocols = request.protocols;
         member.session_timeout = request.session_timeout;
@@ -229,62 +238,6 @@ impl ClassicGroup {
         if let Some(old) = member.joining.replace(ticket) {
             effects.push(Effect::Join(old, Err(GroupError::RebalanceInProgress)));
         }
-    }
-
-    /// A static member comes back under a new id: it takes the old one's place, and in a stable group nobody else notices.
-    fn replace_static(
-        &mut self,
-        now: Timestamp,
-        ticket: Ticket,
-        old_id: &str,
-        request: JoinRequest,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), GroupError> {
-        let Some(mut member) = self.members.remove(old_id) else { return Err(GroupError::UnknownMember) };
-        for (waiting, fenced) in [(member.joining.take(), true), (member.syncing.take(), false)] {
-            match waiting {
-                Some(ticket) if fenced => effects.push(Effect::Join(ticket, Err(GroupError::FencedInstance))),
-                Some(ticket) => effects.push(Effect::Sync(ticket, Err(GroupError::FencedInstance))),
-                None => {}
-            }
-        }
-        let id = request.fresh_member_id.clone();
-        let before = self.protocol.as_deref().map(|p| member.metadata(p));
-        let was_leader = self.leader.as_deref() == Some(old_id);
-        if was_leader {
-            self.leader = Some(id.clone());
-        }
-        if let Some(instance) = &request.instance_id {
-            self.statics.insert(instance.clone(), id.clone());
-        }
-        if let Some((waiting, _)) = &mut self.sync_deadline
-            && waiting.remove(old_id)
-        {
-            waiting.insert(id.clone());
-        }
-        member.id.clone_from(&id);
-        let can_skip = request.can_skip_assignment;
-        self.members.insert(id.clone(), member);
-        let request = JoinRequest { member_id: id.clone(), ..request };
-        self.update(now, ticket, request, effects);
-        let after = self.members.get(&id).zip(self.protocol.as_deref()).map(|(m, p)| m.metadata(p));
-        if self.state == GroupState::Stable && before == after && self.choose_protocol() == self.protocol {
-            if let Some(member) = self.members.get_mut(&id) {
-                member.joining = None;
-            }
-            let mut reply = self.join_reply(&id, was_leader && can_skip);
-            if was_leader && !can_skip {
-                // before KIP-814 a leader that comes back is told of another leader, so that it does not assign anew
-                old_id.clone_into(&mut reply.leader);
-                reply.members.clear();
-            }
-            effects.push(Effect::Persist);
-            effects.push(Effect::Join(ticket, Ok(reply)));
-            return Ok(());
-        }
-        self.prepare_rebalance(now, effects);
-        self.complete_join_if_all_here(now, effects);
-        Ok(())
     }
 
     /// What this member is told of the generation.

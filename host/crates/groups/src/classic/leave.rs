@@ -13,6 +13,11 @@ pub struct LeaveRequest {
 }
 
 impl ClassicGroup {
+    /// Whether there may be something to keep: that a group is empty is, and fewer leave a member behind.
+    pub(crate) fn leave_may_keep(&self, who: &[LeaveRequest]) -> bool {
+        who.len() >= self.members.len()
+    }
+
     /// Members leave. Answers one result each, in order, and what follows for the others.
     pub fn leave(
         &mut self,

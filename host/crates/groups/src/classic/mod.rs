@@ -10,10 +10,12 @@
 //! ```
 
 mod commit;
+mod convert;
 mod heartbeat;
 mod join;
 mod leave;
 mod rebalance;
+mod replace;
 mod snapshot;
 mod sync;
 #[cfg(test)]
@@ -47,6 +49,17 @@ pub struct GroupSettings {
     pub members_max: usize,
 }
 
+impl GroupSettings {
+    pub(crate) fn check_session(&self, request: &JoinRequest) -> Result<(), GroupError> {
+        let bounds = self.session_timeout_min..=self.session_timeout_max;
+        if bounds.contains(&request.session_timeout) {
+            Ok(())
+        } else {
+            Err(GroupError::InvalidSessionTimeout)
+        }
+    }
+}
+
 impl Default for GroupSettings {
     fn default() -> GroupSettings {
         GroupSettings {
@@ -57,6 +70,9 @@ impl Default for GroupSettings {
         }
     }
 }
+
+/// What consumers say that their group is for; only they tell each other what they read.
+pub const CONSUMERS: &str = "consumer";
 
 /// A joining member that never joins is forgotten after this long, as in Kafka.
 const NEW_MEMBER_TIMEOUT: Duration = Duration::from_secs(5 * 60);

@@ -95,7 +95,6 @@ impl ClassicGroup {
         for id in ids {
             let reply = self.join_reply(&id, false);
             let Some(member) = self.members.get_mut(&id) else { continue };
-            member.assignment.clear();
             member.is_new = false;
             member.touch(now);
             if let Some(ticket) = member.joining.take() {

@@ -24,6 +24,9 @@ pub struct Snapshot {
     pub state_since: Timestamp,
     /// Its members.
     pub members: Vec<MemberSnapshot>,
+    /// They are to join again.
+    #[serde(default)]
+    pub rebalances: bool,
 }
 
 /// A member as it is kept.
@@ -68,7 +71,8 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl ClassicGroup {
-    /// What to keep. Taken when the group is stable or empty, so an unfinished rebalance is never kept.
+    /// What to keep. Taken when the group is stable, empty, or is to rebalance because it was of KIP-848 until now; of a rebalance
+    /// nothing else is kept.
     pub fn snapshot(&self) -> Snapshot {
         let member = |m: &Member| MemberSnapshot {
             id: m.id.clone(),
@@ -87,6 +91,7 @@ impl ClassicGroup {
             leader: self.leader.clone(),
             state_since: self.state_since,
             members: self.members.values().map(member).collect(),
+            rebalances: !matches!(self.state, GroupState::Stable | GroupState::Empty),
         }
     }
 
@@ -121,6 +126,10 @@ impl ClassicGroup {
         }
         if !group.members.is_empty() {
             group.state = GroupState::Stable;
+            if kept.rebalances {
+                // nobody waits as yet, and so nobody is answered
+                group.prepare_rebalance(now, &mut Vec::new());
+            }
         }
         group
     }

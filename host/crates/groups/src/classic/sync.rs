@@ -34,6 +34,12 @@ pub struct SyncReply {
 }
 
 impl ClassicGroup {
+    /// Whether there may be something to keep: what the leader brings is.
+    pub(crate) fn sync_may_keep(&self, request: &SyncRequest) -> bool {
+        let leads = self.leader.as_ref() == Some(&request.member_id);
+        self.state == GroupState::CompletingRebalance && leads
+    }
+
     /// A member syncs; the answer comes as an effect, now or when the leader has synced.
     pub fn sync(&mut self, now: Timestamp, ticket: Ticket, request: SyncRequest) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -231,13 +231,13 @@ fn leaving_empties_the_group_and_only_then_it_can_be_deleted() {
 
 #[test]
 fn commits_are_fenced_by_member_and_generation() {
-    let mut s = Script::stable();
-    assert_eq!(s.group.may_commit(s.now, "a", None, 1, false), Ok(()));
-    assert_eq!(s.group.may_commit(s.now, "a", None, 0, false), Err(GroupError::IllegalGeneration));
-    assert_eq!(s.group.may_commit(s.now, "zzz", None, 1, false), Err(GroupError::UnknownMember));
-    assert_eq!(s.group.may_commit(s.now, "", None, -1, false), Err(GroupError::UnknownMember));
-    assert_eq!(s.group.may_commit(s.now, "", None, -1, true), Ok(()), "a transaction need not say who");
-    assert_eq!(Script::new(0).group.may_commit(Timestamp(0), "", None, -1, false), Ok(()));
+    let s = Script::stable();
+    assert_eq!(s.group.may_commit("a", None, 1, false), Ok(()));
+    assert_eq!(s.group.may_commit("a", None, 0, false), Err(GroupError::IllegalGeneration));
+    assert_eq!(s.group.may_commit("zzz", None, 1, false), Err(GroupError::UnknownMember));
+    assert_eq!(s.group.may_commit("", None, -1, false), Err(GroupError::UnknownMember));
+    assert_eq!(s.group.may_commit("", None, -1, true), Ok(()), "a transaction need not say who");
+    assert_eq!(Script::new(0).group.may_commit("", None, -1, false), Ok(()));
 }
 
 #[test]

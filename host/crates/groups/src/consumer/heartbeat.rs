@@ -1,15 +1,12 @@
 //! ConsumerGroupHeartbeat: joins, leaves, changes subscriptions, reports what is owned, and is told what to have.
 
-use super::{
-    ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, ConsumerSettings, MemberState,
-    Topics,
-};
+use super::{ASSIGNORS, Assignment, ConsumerError, ConsumerGroup, ConsumerMember, MemberState, Topics};
 use potok_types::Timestamp;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Epoch of a member that joins.
-const JOINING: i32 = 0;
+pub(crate) const JOINING: i32 = 0;
 /// Epoch of a member that leaves.
 const LEAVING: i32 = -1;
 /// Epoch of a static member that leaves for a while.
@@ -58,6 +55,18 @@ pub struct HeartbeatReply {
 }
 
 impl ConsumerGroup {
+    /// Whether there may be something to keep. A member that has what it is to have, and says what it said before, only lives on.
+    pub(crate) fn heartbeat_may_keep(&self, topics: &dyn Topics, request: &HeartbeatRequest) -> bool {
+        match self.members.get(&request.member_id) {
+            None => request.member_epoch == JOINING,
+            Some(member) => {
+                let there = member.state == MemberState::Stable && member.epoch == self.target_epoch;
+                let goes_on = request.member_epoch > JOINING && there && member.says_no_more(request);
+                !goes_on || topics.version() != self.seen_version
+            }
+        }
+    }
+
     /// A member's heartbeat.
     pub fn heartbeat(
         &mut self,
@@ -113,12 +122,18 @@ impl ConsumerGroup {
         }
     }
 
+    fn fresh(&self, now: Timestamp, request: &HeartbeatRequest) -> ConsumerMember {
+        let expires_at = now.plus(self.settings.session_timeout);
+        ConsumerMember::new(request.member_id.clone(), request.instance_id.clone(), expires_at)
+    }
+
     /// Makes room for a member that joins, or takes back one that comes again.
     fn take_in(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<(), ConsumerError> {
         let former = request.instance_id.as_ref().and_then(|i| self.statics.get(i)).cloned();
         match former {
             Some(old) if old != request.member_id => {
-                if !self.members.get(&old).is_some_and(|m| m.away) {
+                // a classic member is replaced by its new self; one of this protocol must have left for a while
+                if !self.members.get(&old).is_some_and(|m| m.away || m.classic.is_some()) {
                     return Err(ConsumerError::UnreleasedInstance);
                 }
                 // the newcomer takes over what its former self is to have
@@ -131,7 +146,7 @@ impl ConsumerGroup {
                 if self.members.len() >= self.settings.members_max {
                     return Err(ConsumerError::Full);
                 }
-                self.members.insert(request.member_id.clone(), fresh(request, &self.settings, now));
+                self.members.insert(request.member_id.clone(), self.fresh(now, request));
             }
             _ => {}
         }
@@ -140,6 +155,7 @@ impl ConsumerGroup {
         }
         if let Some(member) = self.members.get_mut(&request.member_id) {
             member.away = false;
+            member.classic = None;
             member.epoch = JOINING;
             member.previous_epoch = JOINING;
             member.assigned.clear();
@@ -152,7 +168,8 @@ impl ConsumerGroup {
 
     /// A member may be one epoch behind when it lost an answer, but then it can own nothing new.
     fn check_epoch(&self, request: &HeartbeatRequest, epoch: i32) -> Result<(), ConsumerError> {
-        let member = self.members.get(&request.member_id).ok_or(ConsumerError::UnknownMember)?;
+        let member = self.members.get(&request.member_id).filter(|member| member.classic.is_none());
+        let member = member.ok_or(ConsumerError::UnknownMember)?;
         if member.instance_id != request.instance_id && request.instance_id.is_some() {
             return Err(ConsumerError::FencedInstance);
         }
@@ -207,25 +224,26 @@ impl ConsumerGroup {
         joins: bool,
     ) -> Result<HeartbeatReply, ConsumerError> {
         let id = request.member_id.clone();
+        let before = self.members.get(&id).map(ConsumerMember::snapshot);
         let owned = request.owned.clone();
         // a request that says everything is one after a lost answer: it gets everything back
         let subscribes = request.topics.is_some() || request.pattern.is_some();
         let said_all = joins || (subscribes && request.rebalance_timeout.is_some() && owned.is_some());
         let subscription_changed = self.update(now, request);
-        if joins || subscription_changed || self.topics_changed(topics) {
+        let bumped = joins || subscription_changed || self.topics_changed(topics);
+        if bumped {
             self.bump(now, topics);
         }
-        let before = self.members.get(&id).map(|m| (m.assigned.clone(), m.epoch, m.state));
         self.reconcile(now, &id, owned.as_ref());
         let member = self.members.get(&id).ok_or(ConsumerError::UnknownMember)?;
-        let after = Some((member.assigned.clone(), member.epoch, member.state));
-        let moved = before.as_ref().map(|b| &b.0) != after.as_ref().map(|a| &a.0);
+        let after = Some(member.snapshot());
+        let moved = before.as_ref().map(|b| &b.assigned) != after.as_ref().map(|a| &a.assigned);
         Ok(HeartbeatReply {
             member_id: id,
             member_epoch: member.epoch,
             heartbeat_interval: self.settings.heartbeat_interval,
             assignment: (moved || said_all).then(|| member.assigned.clone()),
-            changed: joins || subscription_changed || before != after,
+            changed: bumped || before != after,
         })
     }
 
@@ -255,28 +273,5 @@ impl ConsumerGroup {
             member.rack = request.rack;
         }
         changed
-    }
-}
-
-fn fresh(request: &HeartbeatRequest, settings: &ConsumerSettings, now: Timestamp) -> ConsumerMember {
-    ConsumerMember {
-        id: request.member_id.clone(),
-        instance_id: request.instance_id.clone(),
-        rack: None,
-        client_id: String::new(),
-        client_host: String::new(),
-        rebalance_timeout: Duration::ZERO,
-        topics: BTreeSet::new(),
-        pattern: None,
-        assignor: None,
-        epoch: JOINING,
-        previous_epoch: JOINING,
-        state: MemberState::Stable,
-        assigned: Assignment::new(),
-        pending_revocation: Assignment::new(),
-        target: Assignment::new(),
-        expires_at: now.plus(settings.session_timeout),
-        revoke_by: None,
-        away: false,
     }
 }

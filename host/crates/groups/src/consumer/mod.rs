@@ -3,20 +3,28 @@
 //!
 //! A member's way to its target: give up what it must no longer have (`Unrevoked`), take what is free, and wait for what others
 //! still hold (`Unreleased`), until it owns its target (`Stable`).
+//!
+//! While a group moves from the classic protocol to this one, members of both are in it: see `classic.rs`.
 
 mod assign;
+mod classic;
+mod convert;
 mod expel;
 mod heartbeat;
+mod member;
 mod reconcile;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use classic::ClassicMember;
+pub(crate) use classic::by_name;
+pub(crate) use heartbeat::JOINING;
 pub use heartbeat::{HeartbeatReply, HeartbeatRequest};
+pub use member::{ConsumerMember, MemberState};
 pub use snapshot::{ConsumerMemberSnapshot, ConsumerSnapshot};
 
 use potok_types::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -53,6 +61,8 @@ impl Default for ConsumerSettings {
 pub trait Topics {
     /// Id and number of partitions of a topic.
     fn topic(&self, name: &str) -> Option<(TopicId, u32)>;
+    /// Its name.
+    fn name(&self, id: TopicId) -> Option<String>;
     /// Names that match a pattern whole (RE2 syntax); none when the pattern is no regular expression.
     fn matching(&self, pattern: &str) -> Option<BTreeSet<String>>;
     /// Another number, never 0, whenever topics came, went or grew.
@@ -89,61 +99,17 @@ pub enum ConsumerError {
     /// The pattern is no regular expression.
     #[error("subscription pattern is no regular expression")]
     InvalidRegex,
+    /// Of a member of the classic protocol: another generation is under way.
+    #[error("generation is over")]
+    IllegalGeneration,
     /// Only an empty group can be deleted.
     #[error("group has members")]
     NotEmpty,
-}
-
-/// Where a member is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MemberState {
-    /// Owns its target.
-    Stable,
-    /// Must give partitions up.
-    Unrevoked,
-    /// Waits for partitions that others hold.
-    Unreleased,
-}
-
-/// One member.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConsumerMember {
-    /// Its id.
-    pub id: String,
-    /// Of a static member.
-    pub instance_id: Option<String>,
-    /// Where it is.
-    pub rack: Option<String>,
-    /// `client.id`.
-    pub client_id: String,
-    /// Where it connects from.
-    pub client_host: String,
-    /// How long it may take to give partitions up.
-    pub rebalance_timeout: Duration,
-    /// By name.
-    pub topics: BTreeSet<String>,
-    /// By pattern.
-    pub pattern: Option<String>,
-    /// The one it asked for.
-    pub assignor: Option<String>,
-    /// Epoch that it has reached.
-    pub epoch: i32,
-    /// The one before.
-    pub previous_epoch: i32,
-    /// Where it is.
-    pub state: MemberState,
-    /// What it has.
-    pub assigned: Assignment,
-    /// What it must give up.
-    pub pending_revocation: Assignment,
-    /// What it is to have.
-    pub target: Assignment,
-    expires_at: Timestamp,
-    /// By when it must have given up what it must.
-    revoke_by: Option<Timestamp>,
-    /// A static member that left for a while (epoch -2).
-    away: bool,
+    /// The group is not of this protocol, and cannot be made so.
+    #[error(
+        "group has members of the classic protocol that cannot be taken over: they are no consumers, or too many"
+    )]
+    ClassicGroup,
 }
 
 /// One group.
@@ -224,7 +190,11 @@ impl ConsumerGroup {
             return Ok(());
         }
         let member = self.members.get(member_id).ok_or(ConsumerError::UnknownMember)?;
-        if member.epoch == epoch { Ok(()) } else { Err(ConsumerError::StaleEpoch) }
+        match &member.classic {
+            _ if member.epoch == epoch => Ok(()),
+            Some(_) => Err(ConsumerError::IllegalGeneration),
+            None => Err(ConsumerError::StaleEpoch),
+        }
     }
     /// May the group be deleted?
     pub fn may_delete(&self) -> Result<(), ConsumerError> {
@@ -232,11 +202,11 @@ impl ConsumerGroup {
     }
     /// The next moment at which [`ConsumerGroup::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.members.values().flat_map(|m| [Some(m.expires_at), m.revoke_by].into_iter().flatten()).min()
+        self.members.values().map(ConsumerMember::ends_at).min()
     }
-    /// Expels members that are silent or do not give partitions up in time; says whether anything changed.
+    /// Expels members that are silent, or do not give partitions up, join or sync in time; says whether anything changed.
     pub fn tick(&mut self, now: Timestamp, topics: &dyn Topics) -> bool {
-        let over = |m: &&ConsumerMember| m.expires_at <= now || m.revoke_by.is_some_and(|at| at <= now);
+        let over = |m: &&ConsumerMember| m.ends_at() <= now;
         let gone: Vec<String> = self.members.values().filter(over).map(|m| m.id.clone()).collect();
         gone.iter().for_each(|id| self.remove(id));
         if gone.is_empty() {

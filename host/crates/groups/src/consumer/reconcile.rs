@@ -1,6 +1,6 @@
 //! One step of one member towards its target (KIP-848, "Assignment process").
 
-use super::{Assignment, ConsumerGroup, MemberState, TopicId};
+use super::{Assignment, ConsumerGroup, ConsumerMember, MemberState, TopicId};
 use potok_types::Timestamp;
 use std::collections::BTreeSet;
 
@@ -16,14 +16,23 @@ fn collect(pairs: impl Iterator<Item = (TopicId, u32)>) -> Assignment {
 }
 
 impl ConsumerGroup {
+    fn held_by_others(&self, id: &str) -> BTreeSet<(TopicId, u32)> {
+        let others = self.members.values().filter(|m| m.id != id);
+        others.flat_map(|m| pairs(&m.assigned).chain(pairs(&m.pending_revocation))).collect()
+    }
+    /// Whether a member waits for partitions that have all become free.
+    pub(super) fn is_released(&self, member: &ConsumerMember) -> bool {
+        let held = self.held_by_others(&member.id);
+        let has = |(topic, partition): &(TopicId, u32)| {
+            member.assigned.get(topic).is_some_and(|partitions| partitions.contains(partition))
+        };
+        member.state == MemberState::Unreleased
+            && pairs(&member.target).all(|pair| has(&pair) || !held.contains(&pair))
+    }
+
     /// Moves the member on as far as it can go now. `owned` is what it says that it has; none when it did not say.
     pub(super) fn reconcile(&mut self, now: Timestamp, id: &str, owned: Option<&Assignment>) {
-        let held_by_others: BTreeSet<(TopicId, u32)> = self
-            .members
-            .values()
-            .filter(|m| m.id != id)
-            .flat_map(|m| pairs(&m.assigned).chain(pairs(&m.pending_revocation)))
-            .collect();
+        let held_by_others = self.held_by_others(id);
         let target_epoch = self.target_epoch;
         let Some(member) = self.members.get_mut(id) else { return };
         if member.state == MemberState::Unrevoked {
@@ -53,7 +62,8 @@ impl ConsumerGroup {
             member.assigned = collect(kept);
             member.pending_revocation = must_revoke;
             member.state = MemberState::Unrevoked;
-            member.revoke_by = Some(now.plus(member.rebalance_timeout));
+            // a classic member has its time to join instead
+            member.revoke_by = member.classic.is_none().then(|| now.plus(member.rebalance_timeout));
             return;
         }
         let wanted: Vec<_> = target.difference(&assigned).copied().collect();

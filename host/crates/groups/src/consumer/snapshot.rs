@@ -1,5 +1,6 @@
 //! What is kept of a group of KIP-848, and the group made from it again: its members go on where they were, with fresh sessions.
 
+use super::classic::{ClassicMember, ClassicMemberSnapshot};
 use super::{Assignment, ConsumerGroup, ConsumerMember, ConsumerSettings, MemberState, TopicId};
 use potok_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct ConsumerMemberSnapshot {
     pub pending_revocation: Kept,
     /// What it is to have.
     pub target: Kept,
+    /// Of a member of the classic protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classic: Option<ClassicMemberSnapshot>,
 }
 
 fn keep(assignment: &Assignment) -> Kept {
@@ -69,7 +73,7 @@ fn unkeep(kept: Kept) -> Assignment {
 }
 
 impl ConsumerMember {
-    fn snapshot(&self) -> ConsumerMemberSnapshot {
+    pub(super) fn snapshot(&self) -> ConsumerMemberSnapshot {
         ConsumerMemberSnapshot {
             id: self.id.clone(),
             instance_id: self.instance_id.clone(),
@@ -87,10 +91,14 @@ impl ConsumerMember {
             assigned: keep(&self.assigned),
             pending_revocation: keep(&self.pending_revocation),
             target: keep(&self.target),
+            classic: self.classic.as_ref().map(ClassicMember::snapshot),
         }
     }
     fn restore(kept: ConsumerMemberSnapshot, settings: &ConsumerSettings, now: Timestamp) -> ConsumerMember {
         let rebalance_timeout = Duration::from_millis(kept.rebalance_timeout_ms);
+        let must_revoke = kept.state == MemberState::Unrevoked && kept.classic.is_none();
+        let classic = kept.classic.map(ClassicMember::restore);
+        let session_timeout = classic.as_ref().map_or(settings.session_timeout, |c| c.session_timeout);
         ConsumerMember {
             id: kept.id,
             instance_id: kept.instance_id,
@@ -107,8 +115,9 @@ impl ConsumerMember {
             assigned: unkeep(kept.assigned),
             pending_revocation: unkeep(kept.pending_revocation),
             target: unkeep(kept.target),
-            expires_at: now.plus(settings.session_timeout),
-            revoke_by: (kept.state == MemberState::Unrevoked).then(|| now.plus(rebalance_timeout)),
+            classic,
+            expires_at: now.plus(session_timeout),
+            revoke_by: must_revoke.then(|| now.plus(rebalance_timeout)),
             away: kept.away,
         }
     }

@@ -9,6 +9,9 @@ impl Topics for World {
     fn topic(&self, name: &str) -> Option<(TopicId, u32)> {
         self.0.get(name).copied()
     }
+    fn name(&self, id: TopicId) -> Option<String> {
+        self.0.iter().find(|(_, topic)| topic.0 == id).map(|(name, _)| name.clone())
+    }
     fn matching(&self, pattern: &str) -> Option<BTreeSet<String>> {
         let prefix = pattern.strip_suffix(".*")?;
         Some(self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect())

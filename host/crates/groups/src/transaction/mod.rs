@@ -45,7 +45,7 @@ pub struct PendingOffset {
 /// Where a transaction is; Kafka's names are in [`Transaction::state_name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransactionState {
-    /// Nothing was ever written.
+    /// Nothing was written since the producer was given its identity.
     Empty,
     /// Open.
     Ongoing,
@@ -200,6 +200,7 @@ impl Transaction {
             let current = claimed == self.identity();
             let retried = self.previous == Some((claimed.producer, claimed.epoch));
             if !current && retried {
+                self.start_anew();
                 return Ok(Initialised::Done(self.identity()));
             }
             if !current {
@@ -216,6 +217,7 @@ impl Transaction {
         } else {
             self.epoch = ProducerEpoch(self.epoch.0 + 1);
         }
+        self.start_anew();
         self.previous = claimed.map(|_| previous);
         self.timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         self.updated_at = now;
@@ -328,6 +330,12 @@ impl Transaction {
         self.updated_at = now;
     }
 
+    /// How the last transaction ended is its producer's affair: whoever begins has written nothing.
+    fn start_anew(&mut self) {
+        if self.state != TransactionState::Ongoing {
+            self.state = TransactionState::Empty;
+        }
+    }
     fn open(&mut self, now: Timestamp) {
         if self.state != TransactionState::Ongoing {
             self.state = TransactionState::Ongoing;

@@ -53,6 +53,21 @@ fn a_second_producer_aborts_the_firsts_transaction_and_fences_it() {
 }
 
 #[test]
+fn a_producer_that_begins_anew_has_ended_nothing() {
+    for commit in [true, false] {
+        let (mut t, who) = begun();
+        assert_eq!(t.state_name(), "Empty");
+        t.add_partitions(Timestamp(1), who, [AT]).unwrap();
+        let ending = t.end(who, commit, false, None).unwrap().unwrap();
+        t.ended(Timestamp(2), &ending);
+        assert_eq!(t.state_name(), if commit { "CompleteCommit" } else { "CompleteAbort" });
+        let Ok(Initialised::Done(next)) = t.init(Timestamp(3), TIMEOUT, Some(who), None) else { panic!() };
+        assert_eq!(t.state_name(), "Empty");
+        assert_eq!(t.end(next, commit, false, None), Err(TransactionError::InvalidState));
+    }
+}
+
+#[test]
 fn time_is_up_once_and_the_producer_is_fenced() {
     let (mut t, who) = begun();
     t.add_partitions(Timestamp(1), who, [AT]).unwrap();

@@ -109,6 +109,9 @@ pub struct SetOffsets {
     /// One for each partition, or for all partitions of a topic at once.
     #[schema(min_items = 1)]
     pub offsets: Vec<SetOffset>,
+    /// Only answers what the group would be: nothing is set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// One position to be set.

@@ -83,6 +83,10 @@ pub struct ProduceQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(min_length = 1)]
     pub key_separator: Option<String>,
+    /// Headers of every record that brings none of its own: a JSON array, as `headers` in [`NewRecord`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(example = r#"[{"name":"source","value":"web"}]"#)]
+    pub headers: Option<String>,
     /// Timestamp of every record that brings none of its own, in milliseconds since 1970-01-01 UTC; now when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0)]

@@ -105,7 +105,7 @@ pub struct Config {
     pub value: String,
     /// Who set it.
     pub source: ConfigSource,
-    /// The value when nobody sets it.
+    /// The value when neither the topic nor the settings say it.
     pub default: String,
     /// What it does.
     pub description: String,
@@ -117,6 +117,8 @@ pub struct Config {
 pub enum ConfigSource {
     /// Set on the topic.
     Topic,
+    /// Said by the server's settings (`log.retention_ms`) for topics that do not say it.
+    Settings,
     /// Nobody set it.
     Default,
 }

@@ -83,7 +83,7 @@ fn check(query: &ReadQuery) -> Result<(), Refusal> {
         ));
     }
     if query.timestamp.is_some_and(|time| time < 0) {
-        return Err(Refusal::Query("`timestamp` lies before 1970".to_owned()));
+        return Err(Refusal::Query("`timestamp` is before 1970".to_owned()));
     }
     if query.limit == Some(0) {
         return Err(Refusal::Query("`limit` is 1 or more".to_owned()));

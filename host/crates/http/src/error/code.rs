@@ -1,4 +1,4 @@
-//! The codes of `/v1`: what a program may match on. A code keeps its meaning and its status for ever.
+//! The codes of `/v1`: what a program may match on, and the command line has its remedies by. A code keeps its meaning and its status for ever.
 
 use axum::http::StatusCode;
 
@@ -6,18 +6,22 @@ macro_rules! codes {
     ($($code:ident = $status:ident, $text:literal, $title:literal;)*) => {
         /// A stable code with its status and its title.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Code { $($code),* }
+        pub enum Code { $($code),* }
 
         impl Code {
-            /// All of them, for the documentation.
-            pub(crate) const ALL: &'static [Code] = &[$(Code::$code),*];
+            /// All of them.
+            pub const ALL: &'static [Code] = &[$(Code::$code),*];
             /// The HTTP status.
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Code::$code => StatusCode::$status),* }
             }
             /// The word in `code`.
-            pub(crate) fn text(self) -> &'static str {
+            pub fn text(self) -> &'static str {
                 match self { $(Code::$code => $text),* }
+            }
+            /// The code that is written so; none for one of another version.
+            pub fn of(text: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.text() == text)
             }
             /// The words in `title`.
             pub(crate) fn title(self) -> &'static str {
@@ -29,30 +33,30 @@ macro_rules! codes {
 
 codes! {
     UnknownPath = NOT_FOUND, "unknown-path", "There is nothing at this path";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not know the method";
-    ForeignOrigin = FORBIDDEN, "foreign-origin", "Web pages of others may not call this server";
-    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "There is no answer in the form asked for";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not support the method";
+    ForeignOrigin = FORBIDDEN, "foreign-origin", "Web pages of other origins may not call this server";
+    NotAcceptable = NOT_ACCEPTABLE, "not-acceptable", "There is no answer in the requested format";
     IllegalQuery = BAD_REQUEST, "illegal-query", "The query is wrong";
     IllegalName = BAD_REQUEST, "illegal-name", "The name is not legal";
-    IllegalJson = BAD_REQUEST, "illegal-json", "The body is no JSON";
-    IllegalBody = BAD_REQUEST, "illegal-body", "The body is not what is expected here";
-    IllegalBase64 = BAD_REQUEST, "illegal-base64", "The text is no base64";
+    IllegalJson = BAD_REQUEST, "illegal-json", "The body is not JSON";
+    IllegalBody = BAD_REQUEST, "illegal-body", "The body is not what this resource expects";
+    IllegalBase64 = BAD_REQUEST, "illegal-base64", "The text is not valid base64";
     IllegalHeader = BAD_REQUEST, "illegal-header", "A header of the request is wrong";
     BodyCutOff = BAD_REQUEST, "body-cut-off", "The body ends before its end";
     BodyTooSlow = REQUEST_TIMEOUT, "body-too-slow", "The body stopped coming";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
-    UnsupportedContentType = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-type", "The body is of a kind that is not taken here";
-    UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding", "The body is compressed in a way that is not known";
+    UnsupportedContentType = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-type", "The content type is not supported";
+    UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported-content-encoding", "The content encoding is not supported";
     UnknownTopic = NOT_FOUND, "unknown-topic", "There is no such topic";
     UnknownPartition = NOT_FOUND, "unknown-partition", "There is no such partition";
-    TopicExists = CONFLICT, "topic-exists", "The topic is there already";
+    TopicExists = CONFLICT, "topic-exists", "The topic already exists";
     TopicInUse = CONFLICT, "topic-in-use", "A processor uses the topic";
     InternalTopic = FORBIDDEN, "internal-topic", "The topic is Potok's own";
     IllegalPartitions = BAD_REQUEST, "illegal-partitions", "The number of partitions is not legal";
     IllegalConfig = BAD_REQUEST, "illegal-config", "A config is not legal";
     RecordTooLarge = PAYLOAD_TOO_LARGE, "record-too-large", "A record is larger than the topic takes";
     KeyMissing = BAD_REQUEST, "key-missing", "A record needs a key";
-    IllegalBatch = BAD_REQUEST, "illegal-batch", "The records make no sound batch";
+    IllegalBatch = BAD_REQUEST, "illegal-batch", "The records do not make a valid batch";
     ProducerConflict = CONFLICT, "producer-conflict", "The producer's sequence does not fit";
     OffsetOutOfRange = BAD_REQUEST, "offset-out-of-range", "There is no such offset";
     UnknownGroup = NOT_FOUND, "unknown-group", "There is no such group";
@@ -67,9 +71,9 @@ codes! {
     InputsChanged = CONFLICT, "inputs-changed", "The processor reads other inputs";
     IllegalReset = BAD_REQUEST, "illegal-reset", "The processor cannot be moved there";
     BackupsOff = FORBIDDEN, "backups-off", "Backups over HTTP are off";
-    BackupExists = CONFLICT, "backup-exists", "A backup of this name is there already";
+    BackupExists = CONFLICT, "backup-exists", "A backup of this name already exists";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The server is busy";
-    WritesRefused = SERVICE_UNAVAILABLE, "writes-refused", "The log takes no writes";
+    WritesRefused = SERVICE_UNAVAILABLE, "writes-refused", "The log refuses writes";
     Stopping = SERVICE_UNAVAILABLE, "stopping", "The server is stopping";
     Damaged = INTERNAL_SERVER_ERROR, "damaged", "Stored data is damaged";
     StorageFailed = INTERNAL_SERVER_ERROR, "storage-failed", "The storage failed";

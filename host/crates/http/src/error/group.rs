@@ -8,7 +8,7 @@ use potok_coordinator::{ConsumerError, GroupError, GroupRefusal};
 pub(super) fn stop_members() -> Row {
     say(
         Code::GroupInUse,
-        "Stop its members first: GET /v1/groups/{group} and `potok group describe` show them. One that ended without leaving goes when its session is over.",
+        "Stop its members first: GET /v1/groups/{group} and `potok group describe` show them. One that died without leaving is dropped when its session times out.",
     )
 }
 
@@ -19,15 +19,14 @@ pub(super) fn group(error: &GroupRefusal) -> Row {
             say(Code::GroupInUse, "Move the processor instead: `potok processor reset NAME`.")
         }
         GroupRefusal::Unknown(_) => {
-            say(Code::UnknownGroup, "See those there are: GET /v1/groups, or `potok group list`.")
+            say(Code::UnknownGroup, "To see which there are: GET /v1/groups, or `potok group list`.")
         }
-        GroupRefusal::OtherProtocol { .. } => stop_members(),
-        GroupRefusal::TooMany(_) => say(Code::Overloaded, "Delete groups that nobody needs."),
+        GroupRefusal::TooMany(_) => say(Code::Overloaded, "Delete groups that are not needed any more."),
         GroupRefusal::Classic(error) => classic_group(error),
         GroupRefusal::Consumer(error) => consumer_group(error),
         GroupRefusal::Unstable(_) => say(
             Code::GroupInUse,
-            "Try again when the transaction has ended; it is aborted when its time is up.",
+            "Try again when the transaction has ended; it is aborted when it times out.",
         ),
         GroupRefusal::Store(error) => store(error),
         GroupRefusal::Stopping => say(Code::Stopping, "Try again when the server is back."),
@@ -62,6 +61,8 @@ fn consumer_group(error: &ConsumerError) -> Row {
         | ConsumerError::FencedInstance
         | ConsumerError::UnsupportedAssignor
         | ConsumerError::Full
+        | ConsumerError::ClassicGroup
+        | ConsumerError::IllegalGeneration
         | ConsumerError::Invalid(_)
         | ConsumerError::InvalidRegex => report(),
     }

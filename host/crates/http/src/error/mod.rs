@@ -5,7 +5,7 @@ mod code;
 mod group;
 mod table;
 
-pub(crate) use code::Code;
+pub use code::Code;
 
 use crate::api::{PROBLEM_JSON, Problem};
 use crate::checkpoint::CheckpointError;
@@ -29,11 +29,11 @@ const RETRY_AFTER_SECONDS: &str = "1";
 pub(crate) enum Refusal {
     #[error("there is nothing at {0}")]
     UnknownPath(String),
-    #[error("{path} does not know {method}")]
+    #[error("{path} does not support {method}")]
     MethodNotAllowed { method: String, path: String },
-    #[error("`Accept: {asked}` names nothing that can be answered here")]
+    #[error("`Accept: {asked}` does not match any format this resource has")]
     NotAcceptable { asked: String, offered: &'static str },
-    #[error("the request comes from a page of {0}")]
+    #[error("the request comes from a web page of {0}")]
     Origin(String),
     #[error("{0}")]
     Query(String),
@@ -43,7 +43,7 @@ pub(crate) enum Refusal {
     Name(#[from] NameError),
     #[error("a backup cannot be named {0:?}")]
     BackupName(String),
-    #[error("the name in the path is no UTF-8")]
+    #[error("the name in the path is not UTF-8")]
     PathText,
     #[error("{0}")]
     Json(String),
@@ -53,17 +53,17 @@ pub(crate) enum Refusal {
     Parse(#[from] ParseError),
     #[error("the body is {found}")]
     ContentType { found: String, accepted: &'static str },
-    #[error("`Content-Encoding: {0}` is not known")]
+    #[error("`Content-Encoding: {0}` is not supported")]
     ContentEncoding(String),
     #[error("the body was cut off after {received} bytes")]
     CutOff { received: u64 },
     #[error("the body came too slowly: {received} bytes, then no more for {seconds} s")]
     TooSlow { seconds: u64, received: u64 },
-    #[error("the body does not unpack: {0}")]
+    #[error("the body cannot be decompressed: {0}")]
     Unpack(String),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: u64 },
-    #[error("the record has {len} bytes, and the topic takes {limit} with all that lies around it")]
+    #[error("the record has {len} bytes, and the topic takes {limit} including overhead")]
     RecordTooLarge { len: usize, limit: usize },
     #[error("{0}")]
     Overloaded(&'static str),
@@ -75,7 +75,7 @@ pub(crate) enum Refusal {
     UnknownPartition { topic: TopicName, partition: u32, partitions: u32 },
     #[error("topic {0} is Potok's own")]
     InternalTopic(TopicName),
-    #[error("topic {topic} is used by processor {processor}")]
+    #[error("processor {processor} uses topic {topic}")]
     TopicInUse { topic: TopicName, processor: ProcessorName },
     #[error("cursor names offset {asked} of partition {partition}, which ends at {end}")]
     Cursor { partition: u32, asked: u64, end: u64 },
@@ -85,15 +85,15 @@ pub(crate) enum Refusal {
     GroupOfProcessor { group: String, processor: String },
     #[error("there is no module {0:?}")]
     UnknownModule(String),
-    #[error("module {module:?} is run by processor {processor}")]
+    #[error("processor {processor} runs module {module:?}")]
     ModuleInUse { module: String, processor: ProcessorName },
     #[error("partition {partition} of topic {topic} at offset {offset}: {error}")]
     Damaged { topic: TopicName, partition: PartitionIndex, offset: Offset, error: BatchError },
-    #[error("this server has no folder for backups")]
+    #[error("this server has no backup folder")]
     BackupsOff,
     #[error("{0}")]
     Panic(String),
-    #[error("line {line}: {error}")]
+    #[error("line {line}: {}", of_one_line(error))]
     AtLine { line: u64, error: Box<Refusal> },
     #[error("record {index} of the request: {error}")]
     AtRecord { index: usize, error: Box<Refusal> },
@@ -153,6 +153,11 @@ impl Refusal {
             acknowledged: None,
         }
     }
+}
+
+/// A parser counts the lines of what it is given, and that was one.
+fn of_one_line(error: &Refusal) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
 }
 
 /// Longest `detail`, in bytes: what came from outside is quoted in it.

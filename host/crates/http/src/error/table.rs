@@ -32,8 +32,8 @@ pub(super) fn row(refusal: &Refusal) -> Row {
             say(Code::NotAcceptable, format!("Accept one of: {offered}."))
         }
         Refusal::Origin(_) => say(Code::ForeignOrigin, "Name the page's origin in http.origins."),
-        Refusal::Query(_) => say(Code::IllegalQuery, "Correct the query; /openapi.json has its parameters."),
-        Refusal::Header(_) => say(Code::IllegalHeader, "Correct the header."),
+        Refusal::Query(_) => say(Code::IllegalQuery, "Fix the query; /openapi.json lists its parameters."),
+        Refusal::Header(_) => say(Code::IllegalHeader, "Fix the header."),
         Refusal::Name(_) | Refusal::BackupName(_) | Refusal::PathText => {
             say(Code::IllegalName, "Use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'.")
         }
@@ -42,24 +42,24 @@ pub(super) fn row(refusal: &Refusal) -> Row {
         Refusal::Parse(error) => parse(error),
         Refusal::ContentType { accepted, .. } => content_type(accepted),
         Refusal::ContentEncoding(_) => {
-            say(Code::UnsupportedEncoding, "Send it as it is, or as gzip or zstd.")
+            say(Code::UnsupportedEncoding, "Send it uncompressed, or as gzip or zstd.")
         }
         Refusal::CutOff { .. } => say(Code::BodyCutOff, "Send the whole body."),
         Refusal::TooSlow { .. } => {
             say(Code::BodyTooSlow, "Send without long pauses, or in several requests.")
         }
-        Refusal::Unpack(_) => say(Code::IllegalBody, "Send what `Content-Encoding` says."),
+        Refusal::Unpack(_) => say(Code::IllegalBody, "Make the body what `Content-Encoding` says it is."),
         Refusal::TooLarge { .. } => say(Code::BodyTooLarge, "Send less at once, or stream NDJSON."),
         Refusal::RecordTooLarge { .. } => record_too_large(),
-        Refusal::Overloaded(_) => say(Code::Overloaded, "Try again in a while."),
+        Refusal::Overloaded(_) => say(Code::Overloaded, "Try again in a moment."),
         Refusal::Stopping => say(Code::Stopping, "Try again when the server is back."),
         Refusal::UnknownTopic(_) => unknown_topic(),
         Refusal::UnknownPartition { topic, .. } => no_partition(topic),
         Refusal::InternalTopic(_) => {
-            say(Code::InternalTopic, "Only read it: Potok alone writes `_potok.` topics.")
+            say(Code::InternalTopic, "You can only read it: `_potok.` topics are written by Potok itself.")
         }
         Refusal::TopicInUse { processor, .. } => say(Code::TopicInUse, delete_first(processor)),
-        Refusal::Cursor { .. } => say(Code::OffsetOutOfRange, "Begin anew without the cursor."),
+        Refusal::Cursor { .. } => say(Code::OffsetOutOfRange, "Start over without the cursor."),
         Refusal::GroupHasMembers(_) => stop_members(),
         Refusal::GroupOfProcessor { processor, .. } => say(Code::GroupInUse, reset_instead(processor)),
         Refusal::UnknownModule(_) => unknown_module(),
@@ -90,7 +90,7 @@ fn illegal_json() -> Row {
 }
 
 fn illegal_body() -> Row {
-    say(Code::IllegalBody, "Correct the body; /openapi.json has its schema.")
+    say(Code::IllegalBody, "Fix the body; /openapi.json has its schema.")
 }
 
 fn parse(error: &ParseError) -> Row {
@@ -104,7 +104,7 @@ fn parse(error: &ParseError) -> Row {
 fn content_type(accepted: &str) -> Row {
     say(
         Code::UnsupportedContentType,
-        format!("Set the header `Content-Type` to what the body is; taken here: {accepted}."),
+        format!("Set the header `Content-Type` to what the body is; accepted here: {accepted}."),
     )
 }
 
@@ -133,23 +133,23 @@ fn reset_instead(processor: &str) -> String {
 }
 
 pub(super) fn report() -> Row {
-    say(Code::Internal, "Report it, with what the server's log says.")
+    say(Code::Internal, "Please report it, along with what the server's log says.")
 }
 
 fn damaged() -> Row {
-    say(Code::Damaged, "Read on behind the damage, or restore the data from a backup; check the disk.")
+    say(Code::Damaged, "Read on after the damage, or restore the data from a backup; check the disk.")
 }
 
 fn config(error: &ConfigError) -> Row {
     match error {
         ConfigError::Unknown { .. } => say(Code::IllegalConfig, "Use one of the configs named."),
-        ConfigError::Value { .. } => say(Code::IllegalConfig, "Correct the value."),
+        ConfigError::Value { .. } => say(Code::IllegalConfig, "Fix the value."),
     }
 }
 
 fn create_topic(error: &CreateTopicError) -> Row {
     match error {
-        CreateTopicError::Exists(_) => say(Code::TopicExists, "Use the topic as it is, or another name."),
+        CreateTopicError::Exists(_) => say(Code::TopicExists, "Use the existing topic, or another name."),
         CreateTopicError::Collides { .. } => {
             say(Code::TopicExists, "Use another name: metrics cannot tell these two apart.")
         }
@@ -176,14 +176,14 @@ fn alter_topic(error: &AlterTopicError) -> Row {
 fn delete_topic(error: &DeleteTopicError) -> Row {
     match error {
         DeleteTopicError::Unknown(_) => {
-            say(Code::UnknownTopic, "See those there are: GET /v1/topics, or `potok topic list`.")
+            say(Code::UnknownTopic, "To see which there are: GET /v1/topics, or `potok topic list`.")
         }
         DeleteTopicError::Store(error) => store(error),
     }
 }
 
 fn unknown_partition() -> Row {
-    say(Code::UnknownPartition, "The topic was deleted meanwhile; see those there are: GET /v1/topics.")
+    say(Code::UnknownPartition, "The topic has just been deleted; to see which there are: GET /v1/topics.")
 }
 
 fn append(error: &AppendError) -> Row {
@@ -191,13 +191,14 @@ fn append(error: &AppendError) -> Row {
         AppendError::UnknownPartition(_) => unknown_partition(),
         AppendError::TooLarge { .. } => record_too_large(),
         AppendError::Invalid(_) => say(Code::IllegalBatch, "Send the records again, fewer at once."),
-        AppendError::KeyMissing { .. } => {
-            say(Code::KeyMissing, "Give each record a key: the newest record of each is what is kept.")
-        }
+        AppendError::KeyMissing { .. } => say(
+            Code::KeyMissing,
+            "Give each record a key: a compacted topic keeps the newest record of each key.",
+        ),
         AppendError::OutOfOrder { .. } | AppendError::Fenced { .. } => {
-            say(Code::ProducerConflict, "Begin a new producer.")
+            say(Code::ProducerConflict, "Start a new producer.")
         }
-        AppendError::Overloaded => say(Code::Overloaded, "Try again in a while, or send less at once."),
+        AppendError::Overloaded => say(Code::Overloaded, "Try again in a moment, or send less at once."),
         AppendError::Store(error) => store(error),
     }
 }
@@ -235,12 +236,12 @@ pub(super) fn store(error: &StoreError) -> Row {
         }
         StoreError::DiskFull { .. } => say(
             Code::WritesRefused,
-            "Make room on the log's disk; it goes on by itself, and reads still work.",
+            "Free some space on the log's disk; writes resume by themselves, and reads still work.",
         ),
         StoreError::Corrupt { .. } => damaged(),
         StoreError::WritesRefused(_) => say(
             Code::WritesRefused,
-            "Look at /health for the reason, mend it, and start the server again; reads still work.",
+            "Look at /health for the reason, fix it, and restart the server; reads still work.",
         ),
         StoreError::Closed => say(Code::Stopping, "Try again when the server is back."),
     }
@@ -259,10 +260,10 @@ fn push(error: &PushError) -> Row {
         | PushError::Shape(_)
         | PushError::Describe(_)
         | PushError::Description(_) => {
-            say(Code::ModuleRefused, "Nothing was kept; push it again when it is mended.")
+            say(Code::ModuleRefused, "Nothing was kept; fix it and push it again.")
         }
         PushError::TooLarge { .. } => {
-            say(Code::BodyTooLarge, "Nothing was kept; push it again when it is smaller.")
+            say(Code::BodyTooLarge, "Nothing was kept; make it smaller and push it again.")
         }
         PushError::Busy(_) => say(Code::Overloaded, "Push again in a moment."),
         PushError::Disk(_) => say(Code::StorageFailed, "Check the disk, and push again."),
@@ -293,13 +294,13 @@ fn deploy(error: &DeployError) -> Row {
         ),
         DeployError::Config(_) => say(
             Code::IllegalDeployment,
-            "Correct it; GET /v1/modules/{name} and `potok module inspect` show the schema.",
+            "Fix it; GET /v1/modules/{name} and `potok module inspect` show the schema.",
         ),
         DeployError::StateVersion { .. } => say(
             Code::StateVersion,
-            "Set accept_state_version (`--accept-state-version`) if the module reads the old state, or reset the processor.",
+            "Set accept_state_version (`--accept-state-version`) if the module can read the old state, or reset the processor.",
         ),
-        DeployError::Invalid(_) => say(Code::IllegalDeployment, "Correct the deployment."),
+        DeployError::Invalid(_) => say(Code::IllegalDeployment, "Fix the deployment."),
         DeployError::InputsChanged(_) => {
             say(Code::InputsChanged, "Delete the processor first, or deploy under a new name.")
         }
@@ -309,13 +310,14 @@ fn deploy(error: &DeployError) -> Row {
 
 fn processor(error: &ProcessorError) -> Row {
     match error {
-        ProcessorError::Unknown(_) => {
-            say(Code::UnknownProcessor, "See those there are: GET /v1/processors, or `potok processor list`.")
-        }
+        ProcessorError::Unknown(_) => say(
+            Code::UnknownProcessor,
+            "To see which there are: GET /v1/processors, or `potok processor list`.",
+        ),
         ProcessorError::Running(name) => {
             say(Code::ProcessorRunning, format!("Pause it first: `potok processor pause {name}`."))
         }
-        ProcessorError::Invalid(_) => say(Code::IllegalReset, "Correct the request."),
+        ProcessorError::Invalid(_) => say(Code::IllegalReset, "Fix the request."),
         ProcessorError::Log(_) => say(Code::StorageFailed, "Look at /health, and try again."),
     }
 }
@@ -324,7 +326,7 @@ fn checkpoint(error: &CheckpointError) -> Row {
     match error {
         CheckpointError::Exists(_) => say(Code::BackupExists, "Use another name, or remove the folder."),
         CheckpointError::Failed(_) => {
-            say(Code::StorageFailed, "Check that the backup folder is there, writable, and has room.")
+            say(Code::StorageFailed, "Check that the backup folder exists, is writable, and has room.")
         }
     }
 }

@@ -82,10 +82,11 @@ impl<'a> Batcher<'a> {
             let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
             return Err(AppendError::KeyMissing { index }.into());
         }
+        let headers = if record.headers.is_empty() { &self.plan.headers } else { &record.headers };
         let header_len = |(name, value): &Header<'_>| name.len() + value.as_deref().map_or(0, <[u8]>::len);
         let len = key.map_or(0, <[u8]>::len)
             + value.map_or(0, <[u8]>::len)
-            + record.headers.iter().map(header_len).sum::<usize>();
+            + headers.iter().map(header_len).sum::<usize>();
         let limit = self.plan.topic.config.batch_len_max();
         if BATCH_HEADER_LEN + len > limit {
             return Err(Refusal::RecordTooLarge { len, limit });
@@ -93,7 +94,7 @@ impl<'a> Batcher<'a> {
         let partition = self.partition(record.partition, key)?;
         let slot = self.slot(partition, key.is_none(), len, limit);
         let timestamp = record.timestamp.or(self.plan.timestamp).unwrap_or(self.now);
-        let headers = record.headers.iter().map(|(name, value)| (&name[..], value.as_deref()));
+        let headers = headers.iter().map(|(name, value)| (&name[..], value.as_deref()));
         let builder = &mut self.batches[slot as usize].builder;
         self.places.push((slot, builder.count()));
         let before = builder.byte_len();

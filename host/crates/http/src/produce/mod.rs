@@ -23,7 +23,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use batcher::{Batcher, Filled};
 use form::Form;
-use parse::ParseError;
+use parse::{Header, ParseError};
 use potok_log::Topic;
 use potok_types::{Timestamp, TopicName};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ struct Plan {
     acks: potok_log::Acks,
     /// For records that bring none of their own.
     key: Option<Vec<u8>>,
+    headers: Vec<Header<'static>>,
     partition: Option<u32>,
     timestamp: Option<Timestamp>,
     key_separator: Option<String>,
@@ -87,15 +88,15 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
         partition(&topic, index)?;
     }
     if query.timestamp.is_some_and(|time| time < 0) {
-        return Err(Refusal::Query("`timestamp` lies before 1970".to_owned()));
+        return Err(Refusal::Query("`timestamp` is before 1970".to_owned()));
     }
     if query.key_encoding.is_some() && query.key.is_none() {
         return Err(Refusal::Query(
-            "`key_encoding` says how `key` is written, and there is no `key`".to_owned(),
+            "`key_encoding` says how `key` is written, but there is no `key`".to_owned(),
         ));
     }
     if query.key_separator.is_some() && form != Form::Text {
-        return Err(Refusal::Query("`key_separator` splits lines of text/plain only".to_owned()));
+        return Err(Refusal::Query("`key_separator` only applies to text/plain".to_owned()));
     }
     if query.key_separator.as_deref() == Some("") {
         return Err(Refusal::Query("`key_separator` is empty".to_owned()));
@@ -104,11 +105,14 @@ fn plan(app: &App, name: &TopicName, query: ProduceQuery, form: Form) -> Result<
         .key
         .map(|text| decode_key(text, query.key_encoding.unwrap_or_default(), "`key`"))
         .transpose()?;
+    let headers = query.headers.map(|text| parse::headers(text.as_bytes())).transpose();
+    let headers = headers.map_err(|error| Refusal::Query(format!("`headers`: {error}")))?;
     Ok(Plan {
         compacted: topic.config.cleanup_policy().compact,
         topic,
         acks: acks(query.acks.unwrap_or_default()),
         key,
+        headers: headers.unwrap_or_default(),
         partition: query.partition,
         timestamp: query.timestamp.map(Timestamp),
         key_separator: query.key_separator,

@@ -20,7 +20,7 @@ pub(crate) enum ParseError {
     #[error("{0}")]
     Shape(String),
     /// No base64.
-    #[error("{what} is no base64: {reason}")]
+    #[error("{what} is not valid base64: {reason}")]
     Base64 {
         /// Of what.
         what: &'static str,
@@ -28,7 +28,7 @@ pub(crate) enum ParseError {
         reason: base64::DecodeError,
     },
     /// Before 1970.
-    #[error("timestamp {0} lies before 1970")]
+    #[error("timestamp {0} is before 1970")]
     Timestamp(i64),
 }
 
@@ -162,16 +162,26 @@ fn of_written(written: Written<'_>) -> Result<Parts<'_>, ParseError> {
         (Some(value), ValueEncoding::Text) => Some(text_bytes(value, VALUE)?),
         (Some(value), ValueEncoding::Base64) => Some(base64_bytes(value, VALUE)?),
     };
-    let mut headers = Vec::new();
-    for header in written.headers.unwrap_or_default() {
-        let name = match header.name {
-            Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
-            Cow::Owned(name) => Cow::Owned(name.into_bytes()),
-        };
-        headers.push((name, encoded(header.value, header.encoding, "a header's `value`")?));
-    }
+    let headers = written.headers.unwrap_or_default().into_iter().map(of_header).collect::<Result<_, _>>()?;
     let timestamp = written.timestamp.map(timestamp).transpose()?;
     Ok(Parts { key, value, headers, timestamp, partition: written.partition })
+}
+
+fn of_header(header: WrittenHeader<'_>) -> Result<Header<'_>, ParseError> {
+    let name = match header.name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.as_bytes()),
+        Cow::Owned(name) => Cow::Owned(name.into_bytes()),
+    };
+    Ok((name, encoded(header.value, header.encoding, "a header's `value`")?))
+}
+
+/// Headers alone, as an array; they outlive the text that they were written in.
+pub(crate) fn headers(bytes: &[u8]) -> Result<Vec<Header<'static>>, ParseError> {
+    let written: Vec<WrittenHeader<'_>> = serde_json::from_slice(bytes)?;
+    let owned = |(name, value): Header<'_>| {
+        (Cow::Owned(name.into_owned()), value.map(|value| Cow::Owned(value.into_owned())))
+    };
+    written.into_iter().map(|header| of_header(header).map(owned)).collect()
 }
 
 fn encoded<'a>(
@@ -196,7 +206,7 @@ fn text_bytes<'a>(value: &'a RawValue, what: &'static str) -> Result<Cow<'a, [u8
             let text = text.map_err(|error| ParseError::Shape(format!("{what}: {error}")))?;
             Ok(Cow::Owned(text.into_bytes()))
         }
-        None => Err(ParseError::Shape(format!("{what} is to be a JSON string"))),
+        None => Err(ParseError::Shape(format!("{what} must be a JSON string"))),
     }
 }
 
@@ -246,6 +256,16 @@ mod tests {
         assert_eq!(headers, vec![(&b"h"[..], Some(&b"x"[..])), (b"h", None), (b"b", Some(&[0u8][..]))]);
     }
     #[test]
+    fn headers_alone_are_an_array() {
+        let read = headers(
+            br#"[{"name":"h","value":"x"},{"name":"b","value":"AA==","encoding":"base64"},{"name":"n"}]"#,
+        );
+        let read = read.unwrap();
+        let read: Vec<_> = read.iter().map(|(name, value)| (&name[..], value.as_deref())).collect();
+        assert_eq!(read, vec![(&b"h"[..], Some(&b"x"[..])), (b"b", Some(&[0u8][..])), (b"n", None)]);
+        assert!(headers(b"{}").is_err() && headers(b"[1]").is_err() && headers(b"[").is_err());
+    }
+    #[test]
     fn what_is_wrong_is_told_apart() {
         assert!(matches!(value(b"{\"a\":"), Err(ParseError::Json(_))));
         assert!(matches!(value(b"1 2"), Err(ParseError::Json(_))));
@@ -264,7 +284,7 @@ mod tests {
     fn a_value_that_was_mended_names_the_encoding_that_was_left() {
         let mended = record(br#"{"value":{"celsius":41},"value_encoding":"text"}"#).map(|_| ());
         let said = mended.unwrap_err().to_string();
-        assert_eq!(said, "`value` beside `value_encoding` is to be a JSON string");
+        assert_eq!(said, "`value` beside `value_encoding` must be a JSON string");
     }
     #[test]
     fn a_deeply_nested_value_takes_no_stack() {

@@ -120,3 +120,27 @@ async fn a_group_is_moved_and_forgotten_only_while_it_has_no_members() {
     expect(delete(), 204).await;
     refused(delete(), 404, "unknown-group").await;
 }
+
+#[tokio::test]
+async fn a_move_can_be_looked_at_before_it_is_made() {
+    let host = Host::start().await;
+    host.topic("t", 2).await;
+    expect(host.produce("/v1/topics/t/records?partition=1", "application/json", "[1,2,3]"), 200).await;
+    let put = |to: &str, dry_run: bool| {
+        let asked = json!({"offsets": [{"topic": "t", "to": to}], "dry_run": dry_run});
+        host.ask(Method::PUT, "/v1/groups/g/offsets").json(&asked)
+    };
+    let offsets = |group: &Group| group.positions.iter().map(|at| at.offset).collect::<Vec<_>>();
+    let planned: Group = body(put("latest", true), 200).await;
+    assert_eq!((planned.name.as_str(), planned.lag, offsets(&planned)), ("g", 0, vec![0, 3]));
+    refused(host.get("/v1/groups/g"), 404, "unknown-group").await;
+    let moved: Group = body(put("latest", false), 200).await;
+    assert_eq!(offsets(&moved), [0, 3]);
+    let planned: Group = body(put("earliest", true), 200).await;
+    assert_eq!((planned.lag, offsets(&planned)), (3, vec![0, 0]));
+    let kept: Group = body(host.get("/v1/groups/g"), 200).await;
+    assert_eq!(offsets(&kept), [0, 3], "a look changes nothing");
+    let id = classic_member(&host).await;
+    refused(put("earliest", true), 409, "group-in-use").await;
+    leave(&host, id).await;
+}

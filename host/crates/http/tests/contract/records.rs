@@ -87,6 +87,31 @@ async fn raw_bytes_and_their_key_come_back_as_they_were() {
 }
 
 #[tokio::test]
+async fn records_that_bring_no_headers_get_those_of_the_request() {
+    let host = one().await;
+    let path =
+        reqwest::Url::parse_with_params("http://h/", [("headers", r#"[{"name":"h","value":"v"}]"#)]).unwrap();
+    let path = format!("{T}?{}", path.query().unwrap());
+    expect(host.produce(&path, "application/octet-stream", "raw"), 200).await;
+    expect(host.produce(&path, "text/plain", "a\nb\n"), 200).await;
+    expect(host.produce(&path, "application/json", "[1]"), 200).await;
+    let own = r#"{"value":2,"headers":[{"name":"own","value":null}]}"#;
+    expect(host.produce(&path, "application/vnd.potok.records+ndjson", own), 200).await;
+    let read = host.lines("t").await;
+    assert_eq!(read.len(), 5);
+    assert!(
+        read[..4].iter().all(|record| record["headers"] == json!([{"name": "h", "value": "v"}])),
+        "{read:?}"
+    );
+    assert_eq!(read[4]["headers"], json!([{"name": "own", "value": null}]));
+    for wrong in ["x", "%7B%7D", "[1]"] {
+        let path = format!("{T}?headers={wrong}");
+        let problem = refused(host.produce(&path, "text/plain", "a\n"), 400, "illegal-query").await;
+        assert!(problem.detail.contains("`headers`"), "{problem:?}");
+    }
+}
+
+#[tokio::test]
 async fn keys_choose_the_partition_as_kafka_does() {
     let host = Host::start().await;
     host.topic("t", 8).await;

@@ -14,9 +14,16 @@ use kafka_protocol::protocol::StrBytes;
 use potok_log::Topic;
 use uuid::Uuid;
 
+/// The first version that names topics by their ids. Two before have a place for them, and Kafka refuses them there.
+const IDS_FROM: i16 = 12;
+
 pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataResponse {
     let broker = &call.broker;
     let version = call.version();
+    let by_id = |asked: &MetadataRequestTopic| asked.name.is_none() || !asked.topic_id.is_nil();
+    if version < IDS_FROM && request.topics.iter().flatten().any(by_id) {
+        return refused(request.topics.unwrap_or_default());
+    }
     // version 0 has no flag and says "all" by an empty list
     let creates = version < 4 || request.allow_auto_topic_creation;
     let told = operations::of_topic(request.include_topic_authorized_operations);
@@ -45,6 +52,16 @@ pub(crate) async fn handle(call: &Call, request: MetadataRequest) -> MetadataRes
         response.cluster_authorized_operations = operations::of_cluster(asked);
     }
     response
+}
+
+/// An answer that tells of no topic, and names each: an answer of these versions has no null.
+fn refused(asked: Vec<MetadataRequestTopic>) -> MetadataResponse {
+    let one = |asked: MetadataRequestTopic| {
+        let name = asked.name.unwrap_or_default();
+        unknown(Some(name), asked.topic_id, Code::InvalidRequest)
+    };
+    let topics = once::by(asked, |topic| (topic.name.clone(), topic.topic_id)).into_iter().map(one);
+    MetadataResponse::default().with_topics(topics.collect())
 }
 
 async fn one(

@@ -8,7 +8,7 @@
 //! 2. A line in [`answer`] or [`administer`]: `ApiKey::X => call.encode(x::handle(call, call.decode()?).await)`.
 //! 3. A line in `advertise.rs`: the versions that are implemented. Set only fields that the answer's version has: the codec
 //!    refuses to encode others (`call.version()`).
-//! 4. The request's layout in `shape/table.rs`: what is not described there is not decoded.
+//! 4. The request's layout in `shape/table.rs`: what is not described there is not decoded, and its items count as room.
 //! 5. Whoever waits (for records, for other members) also waits for `call.client.gone`, and then answers at once: it is
 //!    cancelled when the client closes its connection and when the server stops.
 //!
@@ -34,15 +34,17 @@ mod transaction;
 
 pub(crate) use config::BrokerConfigs;
 pub(crate) use fetch::Sessions;
+pub(crate) use security::{Credentials, Quotas};
 
 use crate::advertise;
 use crate::answer::Answer;
 use crate::broker::Broker;
-use crate::call::{Call, Client};
+use crate::call::{Body, Call, Client};
 use crate::error::Fault;
+use crate::gather::Gather;
 use crate::header::Header;
+use crate::room::{self, Held};
 use crate::shape;
-use bytes::BytesMut;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kafka_protocol::messages::ApiKey;
@@ -55,30 +57,59 @@ pub(crate) type Outcome = BoxFuture<'static, Result<Option<Answer>, Fault>>;
 pub(crate) struct Started {
     /// What it comes to.
     pub(crate) outcome: Outcome,
-    /// Bytes that it takes in memory from the first poll of `outcome` on, beyond those that came where it is more.
+    /// Bytes that it takes in memory from the first poll of `outcome` on, with those that came.
     pub(crate) room: usize,
+    /// Whether the next request may begin before this one is answered: what it has for the log was gathered.
+    pub(crate) is_queued: bool,
 }
 
-/// Begins a request. When this returns, a Produce request is in the log's queue, so that the next may begin.
+/// Begins a request for which `held` is held. What it has for the log goes to `gather`, which the caller flushes.
 pub(crate) async fn start(
     broker: Arc<Broker>,
     client: Arc<Client>,
     header: Header,
-    body: BytesMut,
+    body: Body,
+    (held, gather): (&mut Held, &mut Gather),
 ) -> Result<Started, Fault> {
     let (min, max) = advertise::versions(header.key).ok_or(Fault::UnknownApi(header.key as i16))?;
     if !(min..=max).contains(&header.version) {
         let answer = api_versions::refuse_version(&header)?;
-        return Ok(Started { outcome: futures::future::ready(Ok(Some(answer))).boxed(), room: 0 });
+        let outcome = futures::future::ready(Ok(Some(answer))).boxed();
+        return Ok(Started { outcome, room: 0, is_queued: false });
     }
-    if header.key == ApiKey::Produce {
-        return Ok(Started { outcome: produce::start(broker, header, body).await?, room: 0 });
-    }
-    let items = shape::check(header.key, header.version, &body)?;
     // what decoding makes of a request is held as room, too
-    let room = body.len() + items * shape::ITEM_LEN;
-    let call = Call { broker, client, header, body: body.freeze() };
-    Ok(Started { outcome: async move { answer(&call).await.map(Some) }.boxed(), room })
+    let decoded = shape::check(header.key, header.version, &body.bytes)? * shape::ITEM_LEN;
+    let room = body.bytes.len() + decoded;
+    if header.key == ApiKey::Produce {
+        // few items are nothing beside the buffers of a connection
+        let room = if decoded <= room::SMALL { 0 } else { room };
+        return begin_produce(broker, header, body, (held, gather), room).await;
+    }
+    let call = Call { broker, client, header, body: body.bytes.freeze() };
+    let outcome = async move { answer(&call).await.map(Some) }.boxed();
+    Ok(Started { outcome, room, is_queued: false })
+}
+
+/// Begins a Produce request at once where there is room for it. Else it waits for room as any other request does, and nothing
+/// begins behind it.
+async fn begin_produce(
+    broker: Arc<Broker>,
+    header: Header,
+    body: Body,
+    (held, gather): (&mut Held, &mut Gather),
+    room: usize,
+) -> Result<Started, Fault> {
+    if broker.room.widen(held, room).now_or_never().is_some() {
+        let outcome = produce::start(broker, header, body, gather).await?;
+        return Ok(Started { outcome, room: 0, is_queued: true });
+    }
+    let outcome = async move {
+        let (log, mut alone) = (Arc::clone(&broker.log), Gather::default());
+        let outcome = produce::start(broker, header, body, &mut alone).await?;
+        alone.flush(&*log).await;
+        outcome.await
+    };
+    Ok(Started { outcome: outcome.boxed(), room, is_queued: false })
 }
 
 /// Each API by its handler: records, groups and transactions.
@@ -146,10 +177,10 @@ async fn administer(call: &Call) -> Result<Answer, Fault> {
         ApiKey::DescribeAcls => call.encode(security::acls::describe(&call.decode()?)),
         ApiKey::CreateAcls => call.encode(security::acls::create(&call.decode()?)),
         ApiKey::DeleteAcls => call.encode(security::acls::delete(&call.decode()?)),
-        ApiKey::DescribeClientQuotas => call.encode(security::quotas::describe(&call.decode()?)),
-        ApiKey::AlterClientQuotas => call.encode(security::quotas::alter(call.decode()?)),
-        ApiKey::DescribeUserScramCredentials => call.encode(security::scram::describe(call.decode()?)),
-        ApiKey::AlterUserScramCredentials => call.encode(security::scram::alter(call.decode()?)),
+        ApiKey::DescribeClientQuotas => call.encode(security::quotas::describe(call, &call.decode()?)),
+        ApiKey::AlterClientQuotas => call.encode(security::quotas::alter(call, call.decode()?).await),
+        ApiKey::DescribeUserScramCredentials => call.encode(security::scram::describe(call, call.decode()?)),
+        ApiKey::AlterUserScramCredentials => call.encode(security::scram::alter(call, call.decode()?).await),
         ApiKey::AlterReplicaLogDirs => {
             call.encode(cluster::alter_replica_log_dirs::handle(call, call.decode()?))
         }

@@ -2,13 +2,24 @@
 //! as many copies of what is told about it: an answer is as large as what the node holds, not as what a request repeats.
 
 use kafka_protocol::messages::TopicName;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// `asked` without those whose key came before.
 pub(crate) fn by<T, K: Eq + Hash>(mut asked: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let mut seen = HashSet::new();
     asked.retain(|one| seen.insert(key(one)));
+    asked
+}
+
+/// `asked` without those whose key came `times` times before: for what may differ in each place where it is asked for.
+pub(crate) fn up_to<T, K: Eq + Hash>(times: usize, mut asked: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = HashMap::new();
+    asked.retain(|one| {
+        let count = seen.entry(key(one)).or_insert(0);
+        *count += 1;
+        *count <= times
+    });
     asked
 }
 
@@ -33,6 +44,10 @@ mod tests {
     #[test]
     fn the_first_of_each_stays_in_its_place() {
         assert_eq!(by(vec!["b", "a", "b", "c", "a"], |one| *one), ["b", "a", "c"]);
+    }
+    #[test]
+    fn the_first_few_of_each_stay_in_their_places() {
+        assert_eq!(up_to(2, vec!["b", "a", "b", "c", "b", "a", "a"], |one| *one), ["b", "a", "b", "c", "a"]);
     }
     #[test]
     fn a_topic_that_comes_again_keeps_what_is_new() {

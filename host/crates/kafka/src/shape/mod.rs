@@ -1,5 +1,5 @@
-//! Whether a request's body is what its length fields say, before the codec sees it: the codec reserves memory for as many
-//! items as an array claims, so eight bytes could ask it for gigabytes.
+//! Whether a request's body is what its length fields say, before it is decoded: decoding reserves memory for as many items as
+//! an array claims, so eight bytes could ask it for gigabytes.
 //! In come a body and its version, out goes the number of items that decoding it will make. Nothing is allocated, every step
 //! eats bytes, and there are at most [`ITEMS_MAX`] items.
 
@@ -13,7 +13,7 @@ use kafka_protocol::messages::ApiKey;
 use std::sync::LazyLock;
 
 /// Items of all arrays and tagged fields of a request: a fetch of every partition that a node can hold, many times over.
-pub(crate) const ITEMS_MAX: usize = 1 << 17;
+const ITEMS_MAX: usize = 1 << 17;
 /// About what an item takes in memory once it is decoded, in bytes: the largest item's fields, without its texts.
 pub(crate) const ITEM_LEN: usize = 128;
 
@@ -60,7 +60,7 @@ static LAYOUTS: LazyLock<Vec<Option<Layout>>> = LazyLock::new(|| {
     layouts
 });
 
-/// Checks the body of a request that the codec is going to decode; answers how many items it has.
+/// Checks the body of a request that is going to be decoded; answers how many items it has.
 pub(crate) fn check(key: ApiKey, version: i16, body: &[u8]) -> Result<usize, Fault> {
     let layout = LAYOUTS.get(key as usize).and_then(Option::as_ref).ok_or(Fault::UnknownApi(key as i16))?;
     let mut walk = Walk { left: body, version, flexible: version >= layout.flexible_from, items: 0 };
@@ -158,5 +158,22 @@ impl Walk<'_> {
             -1 => Ok(None),
             len => usize::try_from(len).map(Some).map_err(|_| NEGATIVE),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::{BufMut, BytesMut};
+
+    #[test]
+    fn the_item_above_the_limit_is_refused_before_what_follows_is_looked_at() {
+        let mut body = BytesMut::new();
+        body.put_slice(&[0xff, 0xff, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, b't']);
+        body.put_i32(0x0010_0000);
+        // behind the limit there are no partitions, only bytes that are none
+        body.put_bytes(0x80, 0x0080_0000);
+        let refused = check(ApiKey::Produce, 8, &body).expect_err("it is above the limit");
+        assert_eq!(refused, Fault::Malformed("the request has too many items"));
     }
 }

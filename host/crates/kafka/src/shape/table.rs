@@ -1,5 +1,4 @@
-//! The layouts of the requests that the codec decodes, by Kafka's message definitions. Produce has its own decoder
-//! (`produce/wire.rs`).
+//! The layouts of the requests, by Kafka's message definitions.
 //!
 //! A field is `name@versions#tag:type`. Versions are `2`, `2-4` or `2+`, all when left out; a tag puts the field among the
 //! tagged ones. Types: a number of bytes; `s` a string; `b` bytes; `{ … }` a struct; `?` before a struct that may be null; `[`
@@ -13,6 +12,9 @@ pub(super) const NEVER: i16 = i16::MAX;
 /// API, first flexible version, fields.
 #[rustfmt::skip]
 pub(super) const LAYOUTS: &[(ApiKey, i16, &str)] = &[
+    (ApiKey::Produce, 9,
+        "transactional_id@3+:s acks:2 timeout_ms:4 topic_data:[{ name@0-12:s topic_id@13+:16 \
+        partition_data:[{ index:4 records:b } }"),
     (ApiKey::Fetch, 12,
         "cluster_id@12+#0:s replica_id@4-14:4 replica_state@15+#1:{ replica_id:4 replica_epoch:8 } max_wait_ms:4 \
         min_bytes:4 max_bytes:4 isolation_level:1 session_id@7+:4 session_epoch@7+:4 topics:[{ topic@4-12:s \

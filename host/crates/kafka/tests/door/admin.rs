@@ -1,4 +1,4 @@
-//! Topics, configs and offsets, as tools ask for them.
+//! Topics and offsets, as tools ask for them.
 
 use crate::batches::{builder, bytes, name, now, plain, produce};
 use crate::common::Door;
@@ -9,20 +9,17 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use potok_types::Compression;
-use std::collections::BTreeMap;
 
-fn text(text: &str) -> StrBytes {
+pub(crate) fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-fn new_topic(named: &str, partitions: i32, config: &[(&str, &str)]) -> CreatableTopic {
+pub(crate) fn new_topic(named: &str, partitions: i32, config: &[(&str, &str)]) -> CreatableTopic {
     let config = config.iter().map(|(name, value)| {
         CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
     });
@@ -103,6 +100,8 @@ async fn topics_grow_and_go() {
     assert_eq!(door.log.topic(&topic.name).unwrap().partitions, 5);
     let by_id = DeleteTopicState::default().with_name(None).with_topic_id(uuid::Uuid::from_bytes(topic.id));
     let mut delete = async |one| client.ask(6, &DeleteTopicsRequest::default().with_topics(vec![one])).await;
+    let by_both = by_id.clone().with_name(Some(name("t")));
+    assert_eq!(delete(by_both).await.responses[0].error_code, Code::InvalidRequest.code());
     let told = delete(by_id.clone()).await;
     assert_eq!((told.responses[0].error_code, told.responses[0].name.clone()), (0, Some(name("t"))));
     assert_eq!(delete(by_id).await.responses[0].error_code, Code::UnknownTopicId.code());
@@ -127,6 +126,28 @@ async fn metadata_creates_topics_where_it_may() {
         assert_eq!(wrong.topics[0].error_code, Code::InvalidTopicException.code());
         door.ended().await;
     }
+}
+
+#[tokio::test]
+async fn metadata_takes_ids_from_the_version_on_that_kafka_takes_them() {
+    let door = Door::open().await;
+    let id = uuid::Uuid::from_bytes(door.topic("t", 1, &[]).await.id);
+    let mut client = door.connect().await;
+    let by_id = MetadataRequestTopic::default().with_name(None).with_topic_id(id);
+    let by_both = by_id.clone().with_name(Some(name("t")));
+    let by_neither = by_id.clone().with_topic_id(uuid::Uuid::nil());
+    for version in [10, 11] {
+        for asked in [&by_id, &by_both, &by_neither] {
+            let request = MetadataRequest::default().with_topics(Some(vec![asked.clone()]));
+            let told = client.ask(version, &request).await.topics.remove(0);
+            let named = Some(asked.name.clone().unwrap_or_default());
+            assert_eq!((told.error_code, told.name), (Code::InvalidRequest.code(), named), "v{version}");
+        }
+    }
+    let request = MetadataRequest::default().with_topics(Some(vec![by_id]));
+    let told = client.ask(12, &request).await.topics.remove(0);
+    assert_eq!((told.error_code, told.name), (0, Some(name("t"))));
+    door.ended().await;
 }
 
 async fn offset(door: &Door, version: i16, time: i64) -> (i16, i64, i64) {
@@ -188,92 +209,6 @@ async fn records_are_deleted_up_to_an_offset() {
     assert_eq!(delete("t", -2).await, (Code::OffsetOutOfRange.code(), -1));
     assert_eq!(delete("t", -1).await, (0, 3));
     assert_eq!(delete("table", 0).await, (Code::PolicyViolation.code(), -1));
-    door.ended().await;
-}
-
-pub(crate) const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-
-pub(crate) async fn configs(door: &Door, kind: i8, named: &str) -> BTreeMap<String, (String, i8, bool)> {
-    let one = DescribeConfigsResource::default()
-        .with_resource_type(kind)
-        .with_resource_name(text(named))
-        .with_configuration_keys(None);
-    let request = DescribeConfigsRequest::default()
-        .with_resources(vec![one])
-        .with_include_synonyms(true)
-        .with_include_documentation(true);
-    let response = door.connect().await.ask(4, &request).await;
-    assert_eq!(response.results[0].error_code, 0);
-    let all = response.results[0].configs.iter();
-    all.map(|one| {
-        assert!(one.documentation.as_ref().is_some_and(|words| !words.is_empty()), "{:?}", one.name);
-        let value = one.value.as_ref().unwrap().to_string();
-        (one.name.to_string(), (value, one.config_source, one.read_only))
-    })
-    .collect()
-}
-
-async fn alter(door: &Door, kind: i8, named: &str, changes: &[(&str, i8, Option<&str>)]) -> i16 {
-    let change = |(name, op, value): &(&str, i8, Option<&str>)| {
-        AlterableConfig::default()
-            .with_name(text(name))
-            .with_config_operation(*op)
-            .with_value(value.map(text))
-    };
-    let one = AlterConfigsResource::default()
-        .with_resource_type(kind)
-        .with_resource_name(text(named))
-        .with_configs(changes.iter().map(change).collect());
-    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![one]);
-    door.connect().await.ask(1, &request).await.responses[0].error_code
-}
-
-#[tokio::test]
-async fn configs_of_a_topic_are_set_added_to_taken_from_and_unset() {
-    let door = Door::open().await;
-    door.topic("t", 1, &[]).await;
-    let before = configs(&door, TOPIC, "t").await;
-    assert_eq!(before.len(), 33);
-    assert_eq!(before["retention.ms"], ("604800000".to_owned(), 5, false));
-    let (set, delete, append, subtract) = (0, 1, 2, 3);
-    let changes = [("retention.ms", set, Some("1000")), ("cleanup.policy", append, Some("compact"))];
-    assert_eq!(alter(&door, TOPIC, "t", &changes).await, 0);
-    let after = configs(&door, TOPIC, "t").await;
-    assert_eq!(after["retention.ms"], ("1000".to_owned(), 1, false));
-    assert_eq!(after["cleanup.policy"].0, "delete,compact");
-    let changes = [("retention.ms", delete, None), ("cleanup.policy", subtract, Some("delete"))];
-    assert_eq!(alter(&door, TOPIC, "t", &changes).await, 0);
-    let after = configs(&door, TOPIC, "t").await;
-    assert_eq!(after["retention.ms"], before["retention.ms"]);
-    assert_eq!(after["cleanup.policy"].0, "compact");
-    for (change, code) in [
-        (("retention.ms", append, Some("1")), Code::InvalidConfig),
-        (("retention.ms", set, None), Code::InvalidRequest),
-        (("retention.ms", 9, Some("1")), Code::InvalidRequest),
-        (("no.such", set, Some("1")), Code::InvalidConfig),
-        (("remote.storage.enable", set, Some("true")), Code::InvalidConfig),
-    ] {
-        assert_eq!(alter(&door, TOPIC, "t", &[change]).await, code.code(), "{change:?}");
-    }
-    assert_eq!(alter(&door, TOPIC, "nowhere", &[]).await, Code::UnknownTopicOrPartition.code());
-    door.ended().await;
-}
-
-#[tokio::test]
-async fn configs_of_the_broker_say_what_its_settings_say_and_some_are_kept() {
-    let door = Door::with(|settings| settings.partitions_default = 7).await;
-    let before = configs(&door, BROKER, "0").await;
-    assert_eq!(before["num.partitions"], ("7".to_owned(), 4, true));
-    assert_eq!(before["advertised.listeners"].0, format!("PLAINTEXT://{}", door.address));
-    let change = ("log.flush.interval.messages", 0, Some("5"));
-    assert_eq!(alter(&door, BROKER, "0", &[change]).await, 0);
-    assert_eq!(configs(&door, BROKER, "0").await["log.flush.interval.messages"].0, "5");
-    assert_eq!(
-        alter(&door, BROKER, "0", &[("num.partitions", 0, Some("5"))]).await,
-        Code::InvalidRequest.code()
-    );
-    assert_eq!(alter(&door, BROKER, "1", &[]).await, Code::InvalidRequest.code());
     door.ended().await;
 }
 

@@ -3,6 +3,10 @@
 use crate::batches::{fetch, plain, produce, produced};
 use crate::common::{Door, frame, soon};
 use kafka_protocol::messages::{ApiVersionsRequest, MetadataRequest, ProduceRequest};
+use potok_log::{FailingLog, Faults, MemoryLog};
+use potok_types::SystemClock;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 const VERSIONS: i16 = 4;
@@ -36,6 +40,27 @@ async fn requests_sent_without_waiting_are_answered_in_their_order() {
             assert_eq!((answered, produced(&response).base_offset), (id, offset));
             offset += 1;
         }
+    }
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn requests_keep_their_order_while_the_log_is_slow_to_queue_them() {
+    let log = FailingLog::new(MemoryLog::new(SystemClock::shared()), 1, Faults::NONE);
+    let door = Door::over(Arc::clone(&log) as _, |_| {}).await;
+    let topic = door.topic("t", 1, &[]).await;
+    // each waits for a time of its own before it is in the queue: were the next one looked at, it would overtake
+    log.set_faults(Faults { delayed_one_in: 1, delay_max: Duration::from_millis(10), ..Faults::NONE });
+    let mut client = door.connect().await;
+    let mut all = Vec::new();
+    for id in 0..40 {
+        let batch = plain(&[id.to_string().as_bytes()]).freeze();
+        all.extend_from_slice(&frame(9, id, &produce(9, &topic, 0, [1, -1][id as usize % 2], batch)));
+    }
+    client.send_bytes(&all).await;
+    for id in 0..40 {
+        let (answered, response) = client.receive::<ProduceRequest>(9).await;
+        assert_eq!((answered, produced(&response).base_offset), (id, id.into()));
     }
     door.ended().await;
 }

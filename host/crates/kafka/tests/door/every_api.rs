@@ -40,7 +40,7 @@ async fn the_reference_lists_what_is_advertised() {
 async fn the_reference_lists_the_configs_of_a_topic_with_their_defaults() {
     let door = Door::open().await;
     door.topic("t", 1, &[]).await;
-    let there: Vec<_> = crate::admin::configs(&door, crate::admin::TOPIC, "t")
+    let there: Vec<_> = crate::configs::configs(&door, crate::configs::TOPIC, "t")
         .await
         .into_iter()
         .map(|(name, (value, ..))| (name, if value.is_empty() { "none".to_owned() } else { value }))

@@ -148,7 +148,7 @@ async fn an_offset_in_a_transaction_is_unstable_until_it_commits_and_gone_when_i
 }
 
 #[tokio::test]
-async fn a_group_with_members_of_one_protocol_is_none_to_members_of_the_other() {
+async fn a_group_whose_members_are_no_consumers_is_none_to_members_of_the_other_protocol() {
     let door = Door::open().await;
     door.topic("t", 1, &[]).await;
     let running = door.run_coordinator();
@@ -178,4 +178,91 @@ async fn a_group_with_members_of_one_protocol_is_none_to_members_of_the_other() 
     assert_eq!(client.ask(1, &beat(1)).await.error_code, Code::UnknownMemberId.code());
     door.ended().await;
     running.await.unwrap();
+}
+
+/// What a classic consumer of `t` says of itself, and the request with it.
+fn join_as_consumer(member: &StrBytes) -> JoinGroupRequest {
+    let metadata = potok_coordinator::embedded::subscription(&["t".to_owned()], &[]);
+    let protocol = JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(metadata);
+    join(member).with_protocols(vec![protocol])
+}
+/// A heartbeat of KIP-848; a first one says everything.
+fn beat(epoch: i32) -> ConsumerGroupHeartbeatRequest {
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text("newer"))
+        .with_member_epoch(epoch)
+        .with_topic_partitions(Some(vec![]));
+    match epoch {
+        0 => request
+            .with_rebalance_timeout_ms(60_000)
+            .with_subscribed_topic_names(Some(vec![TopicName(text("t"))])),
+        _ => request,
+    }
+}
+#[tokio::test]
+async fn a_member_of_the_newer_protocol_is_given_an_id_only_by_the_version_that_gives_one() {
+    let door = Door::open().await;
+    let mut client = door.connect().await;
+    let nameless = beat(0).with_member_id(StrBytes::default());
+    let refused = client.ask(1, &nameless).await;
+    assert_eq!((refused.error_code, refused.member_epoch), (Code::InvalidRequest.code(), 0));
+    let given = client.ask(0, &nameless).await;
+    assert_eq!((given.error_code, given.member_epoch), (0, 1));
+    assert!(given.member_id.is_some_and(|id| !id.is_empty()));
+    door.ended().await;
+}
+
+/// Partitions of a classic member's assignment.
+fn numbers(assignment: &[u8]) -> Vec<u32> {
+    let topics = potok_coordinator::embedded::assigned_partitions(assignment).unwrap();
+    topics.into_iter().flat_map(|(_, partitions)| partitions).collect()
+}
+
+#[tokio::test]
+async fn a_classic_group_is_taken_over_by_the_newer_protocol_and_goes_back_while_its_members_are_there() {
+    let door = Door::open().await;
+    door.topic("t", 4, &[]).await;
+    let running = door.run_coordinator();
+    let mut client = door.connect().await;
+    let member = client.ask(9, &join(&StrBytes::default())).await.member_id;
+    let joined = client.ask(9, &join_as_consumer(&member)).await;
+    assert_eq!((joined.error_code, joined.generation_id), (0, 1));
+    let all = potok_coordinator::embedded::assignment(&[("t".to_owned(), vec![0, 1, 2, 3])]);
+    let given =
+        SyncGroupRequestAssignment::default().with_member_id(member.clone()).with_assignment(all.clone());
+    let synced = client.ask(5, &sync(1, &member, b"").with_assignments(vec![given])).await;
+    assert_eq!((synced.error_code, &synced.assignment), (0, &all));
+    let came = client.ask(1, &beat(0)).await;
+    assert_eq!((came.error_code, came.member_epoch), (0, 2));
+    let lives = |generation| {
+        HeartbeatRequest::default()
+            .with_group_id(GroupId(text("g")))
+            .with_member_id(member.clone())
+            .with_generation_id(generation)
+    };
+    assert_eq!(client.ask(4, &lives(1)).await.error_code, Code::RebalanceInProgress.code());
+    let joined = client.ask(9, &join_as_consumer(&member)).await;
+    assert_eq!((joined.error_code, joined.generation_id, joined.leader.as_str()), (0, 2, ""));
+    assert_eq!(joined.protocol_name.as_deref(), Some("range"));
+    let mut held = numbers(&client.ask(5, &sync(2, &member, b"")).await.assignment);
+    assert_eq!((held.len(), client.ask(4, &lives(2)).await.error_code), (2, 0));
+    let told = client.ask(1, &beat(2)).await.assignment.unwrap();
+    held.extend(told.topic_partitions[0].partitions.iter().map(|partition| partition.cast_unsigned()));
+    held.sort_unstable();
+    assert_eq!(held, [0, 1, 2, 3], "each has its half");
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![GroupId(text("g"))]);
+    let described = client.ask(1, &describe).await;
+    let kinds: Vec<i8> = described.groups[0].members.iter().map(|member| member.member_type).collect();
+    assert_eq!((kinds.iter().sum::<i8>(), kinds.len()), (1, 2), "one of each protocol");
+    assert_eq!(client.ask(8, &commit(2, &member, 5)).await.topics[0].partitions[0].error_code, 0);
+    let old = client.ask(8, &commit(1, &member, 4)).await;
+    assert_eq!(old.topics[0].partitions[0].error_code, Code::IllegalGeneration.code());
+    assert_eq!(client.ask(1, &beat(-1)).await.error_code, 0);
+    assert_eq!(client.ask(4, &lives(2)).await.error_code, Code::IllegalGeneration.code());
+    let joined = client.ask(9, &join_as_consumer(&member)).await;
+    assert_eq!((joined.error_code, joined.generation_id, &joined.leader), (0, 4, &member), "it leads again");
+    assert_eq!(position(&mut client, true).await.1, 5);
+    running.abort();
+    door.ended().await;
 }

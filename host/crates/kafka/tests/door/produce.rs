@@ -10,7 +10,7 @@ use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::{ProduceRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use potok_log::Topic;
-use potok_types::{BatchBuilder, Compression, ProducerEpoch, ProducerId, Timestamp};
+use potok_types::{BatchBuilder, Compression, Offset, ProducerEpoch, ProducerId, Timestamp};
 use std::time::Duration;
 
 const CODECS: [Compression; 5] =
@@ -45,6 +45,50 @@ async fn batches_of_every_codec_come_back_as_the_bytes_that_were_sent() {
             next += 2;
         }
     }
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn a_header_that_is_wrong_of_its_records_times_is_made_right() {
+    const LOG_APPEND_TIME_BIT: u8 = 8;
+    let door = Door::open().await;
+    let topic = door.topic("t", 1, &[]).await;
+    let stamped = door.topic("stamped", 1, &[("message.timestamp.type", "LogAppendTime")]).await;
+    let mut client = door.connect().await;
+    let batch = |codec, latest: i64| {
+        let mut builder = builder(codec, &[]);
+        for time in [latest - 20, latest, latest - 10] {
+            builder.push(Timestamp(time), None, Some(b"x"), std::iter::empty());
+        }
+        bytes(builder)
+    };
+    let wrong = |mut batch: BytesMut, claimed: i64, bit| {
+        batch[22] |= bit;
+        batch[35..43].copy_from_slice(&claimed.to_be_bytes());
+        repair(&mut batch);
+        batch
+    };
+    let (now, hour) = (now().0, 3_600_000);
+    let mut next = 0;
+    for codec in CODECS {
+        for (claimed, bit) in [(-1, 0), (now - 10, 0), (now + 9 * hour, 0), (now, LOG_APPEND_TIME_BIT)] {
+            let right = batch(codec, now);
+            let told =
+                client.ask(9, &produce(9, &topic, 0, 1, wrong(right.clone(), claimed, bit).freeze())).await;
+            let told = produced(&told);
+            let what = format!("{codec:?}, {claimed}, {bit}");
+            assert_eq!((told.error_code, told.base_offset, told.log_append_time_ms), (0, next, -1), "{what}");
+            let response = client.ask(12, &fetch(12, &topic, &[(0, next)])).await;
+            assert_eq!(batches(fetched(&response, 0))[0].bytes()[16..], right[16..], "{what}");
+            next += 3;
+        }
+    }
+    // what the header hides is found, and a topic's own time is nobody else's to set
+    let ahead = wrong(batch(Compression::None, now + 9 * hour), now, 0);
+    assert_eq!(code(&mut client, &topic, ahead).await, Code::InvalidTimestamp.code());
+    assert_eq!(code(&mut client, &stamped, wrong(batch(Compression::None, now), -1, 0)).await, 0);
+    let set = wrong(batch(Compression::None, now), now, LOG_APPEND_TIME_BIT);
+    assert_eq!(code(&mut client, &stamped, set).await, Code::InvalidTimestamp.code());
     door.ended().await;
 }
 
@@ -170,6 +214,40 @@ async fn a_record_without_a_key_is_named_where_the_topic_is_compacted() {
     assert_eq!(told.error_code, Code::InvalidRecord.code());
     assert_eq!(told.record_errors[0].batch_index, 1);
     assert!(told.error_message.is_some());
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn a_refused_batch_tells_where_the_log_begins_where_kafka_tells_it() {
+    let door = Door::open().await;
+    let topic = door.topic("t", 1, &[("cleanup.policy", "compact")]).await;
+    let mut client = door.connect().await;
+    let mut told = async |batch: BytesMut| {
+        let response = client.ask(9, &produce(9, &topic, 0, -1, batch.freeze())).await;
+        let told = produced(&response);
+        (told.error_code, told.log_start_offset)
+    };
+    assert_eq!(told(of_producer(7, 1, 0, false, &[b"a", b"b", b"c"])).await, (0, 0));
+    let at = topic.all_partitions().next().unwrap();
+    door.log.delete_records(at, Offset::new(2)).await.unwrap();
+    let mut keyless = BatchBuilder::new(Compression::None);
+    keyless.push(now(), None, Some(b"x"), std::iter::empty());
+    let mut ahead = BatchBuilder::new(Compression::None);
+    ahead.push(Timestamp(now().0 + 7_200_000), Some(b"k"), Some(b"x"), std::iter::empty());
+    let mut twice = plain(&[b"one"]);
+    twice.extend_from_slice(&plain(&[b"two"]));
+    let mut damaged = plain(&[b"one"]);
+    damaged[70] ^= 1;
+    for (what, batch, expected) in [
+        ("out of sequence", of_producer(7, 1, 9, false, &[b"x"]), (Code::OutOfOrderSequenceNumber, 2)),
+        ("an older epoch", of_producer(7, 0, 0, false, &[b"x"]), (Code::InvalidProducerEpoch, 2)),
+        ("no key", bytes(keyless), (Code::InvalidRecord, 2)),
+        ("a time far ahead", bytes(ahead), (Code::InvalidTimestamp, 2)),
+        ("two batches", twice, (Code::InvalidRecord, -1)),
+        ("damage", damaged, (Code::CorruptMessage, -1)),
+    ] {
+        assert_eq!(told(batch).await, (expected.0.code(), expected.1), "{what}");
+    }
     door.ended().await;
 }
 

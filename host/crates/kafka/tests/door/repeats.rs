@@ -54,7 +54,7 @@ async fn groups_and_transactions_are_described_once() {
 }
 
 #[tokio::test]
-async fn offsets_of_a_group_are_told_once_in_the_old_form_and_the_new() {
+async fn a_partition_of_a_group_is_told_once_in_the_old_form_and_the_new() {
     let door = Door::open().await;
     door.topic("t", 2, &[]).await;
     let mut client = door.connect().await;
@@ -69,10 +69,30 @@ async fn offsets_of_a_group_are_told_once_in_the_old_form_and_the_new() {
     let group =
         OffsetFetchRequestGroup::default().with_group_id(GroupId(text("g"))).with_topics(Some(vec![new; 2]));
     let response = client.ask(8, &OffsetFetchRequest::default().with_groups(vec![group; TIMES])).await;
-    assert_eq!(response.groups.len(), 1);
+    assert_eq!(response.groups.len(), 16, "a group is told of no more often");
     let topics = &response.groups[0].topics;
     let told: Vec<_> = topics.iter().flat_map(|one| &one.partitions).map(|one| one.partition_index).collect();
     assert_eq!(told, [1, 0]);
+    door.ended().await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_named_twice_is_told_of_twice_each_time_as_it_is_asked() {
+    let door = Door::open().await;
+    door.topic("t", 2, &[]).await;
+    let mut client = door.connect().await;
+    let group = |indexes: Vec<i32>| {
+        let topic = OffsetFetchRequestTopics::default().with_name(name("t")).with_partition_indexes(indexes);
+        OffsetFetchRequestGroup::default().with_group_id(GroupId(text("g"))).with_topics(Some(vec![topic]))
+    };
+    let request = OffsetFetchRequest::default().with_groups(vec![group(vec![0]), group(vec![1, 0])]);
+    let response = client.ask(8, &request).await;
+    let told: Vec<Vec<i32>> = response
+        .groups
+        .iter()
+        .map(|group| group.topics[0].partitions.iter().map(|one| one.partition_index).collect())
+        .collect();
+    assert_eq!(told, [vec![0], vec![1, 0]]);
     door.ended().await;
 }
 

@@ -1,11 +1,17 @@
 //! Room for requests: those that hold some of it and wait for more end, whatever the others do.
 
+use crate::batches::{plain, produce};
 use crate::common::{Client, Door, frame, soon};
-use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::produce_request::PartitionProduceData;
+use kafka_protocol::messages::{MetadataRequest, ProduceRequest, ProduceResponse};
+use potok_log::{FailingLog, Faults, MemoryLog, Topic};
+use potok_types::SystemClock;
+use std::sync::Arc;
 
 const VERSION: i16 = 12;
 const HELD: &str = "potok_kafka_requests_held_bytes";
+const WAITING: &str = "potok_kafka_requests_waiting";
 
 /// Of some 40 KB, and of all room there is once it is decoded.
 fn large() -> bytes::Bytes {
@@ -55,6 +61,7 @@ async fn requests_that_wait_for_each_others_room_do_not_wait_for_ever() {
 async fn a_client_that_goes_while_it_waits_gives_its_room_back() {
     let (door, mut one, mut other) = crowded(|settings| settings.request_idle_timeout_ms = 600_000).await;
     both_wait(&mut one, &mut other).await;
+    door.until(WAITING, 2).await;
     drop(one);
     assert!(other.frame().await.is_some());
     door.ended().await;
@@ -68,5 +75,36 @@ async fn a_server_that_stops_waits_for_no_room() {
     })
     .await;
     both_wait(&mut one, &mut other).await;
+    door.until(WAITING, 2).await;
     soon(door.ended()).await;
+}
+
+/// A batch for partition 0, and nothing for hundreds of others: some 3 KB, and 50 once it is decoded.
+fn of_many_items(topic: &Topic) -> ProduceRequest {
+    let mut request = produce(9, topic, 0, 1, plain(&[b"x"]).freeze());
+    let nothing = (1..400).map(|index| PartitionProduceData::default().with_index(index).with_records(None));
+    request.topic_data[0].partition_data.extend(nothing);
+    request
+}
+
+#[tokio::test]
+async fn many_items_of_a_produce_request_take_room_and_keep_its_place_while_they_wait_for_it() {
+    let log = FailingLog::new(MemoryLog::new(SystemClock::shared()), 1, Faults::NONE);
+    let door = Door::over(Arc::clone(&log) as _, |settings| settings.requests_bytes_max = 100 * 1024).await;
+    let topic = door.topic("t", 1, &[]).await;
+    let (held_back, before) = (log.hold_answers().await, log.writes());
+    let (mut one, mut other) = (door.connect().await, door.connect().await);
+    one.send(9, &of_many_items(&topic)).await;
+    door.until(HELD, 50_000).await;
+    other.send(9, &of_many_items(&topic)).await;
+    other.send(9, &produce(9, &topic, 0, 1, plain(&[b"behind"]).freeze())).await;
+    door.until(WAITING, 1).await;
+    assert_eq!(log.writes(), before + 1, "the second one has not begun");
+    drop(held_back);
+    let offset = |response: &ProduceResponse| response.responses[0].partition_responses[0].base_offset;
+    assert_eq!(offset(&one.receive::<ProduceRequest>(9).await.1), 0);
+    assert_eq!(offset(&other.receive::<ProduceRequest>(9).await.1), 1);
+    assert_eq!(offset(&other.receive::<ProduceRequest>(9).await.1), 2);
+    assert_eq!((door.number(HELD), door.number(WAITING)), (0, 0));
+    door.ended().await;
 }

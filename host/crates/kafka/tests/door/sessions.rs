@@ -51,6 +51,41 @@ async fn an_answer_mentions_what_changed() {
 }
 
 #[tokio::test]
+async fn from_the_disk_partitions_are_read_in_turn_or_as_much_as_the_client_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_owned();
+    let settings = potok_log::Settings { dir, cache_bytes_max: 0, ..potok_log::Settings::default() };
+    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
+    let door = Door::over(log, |_| {}).await;
+    let topic = door.topic("t", 3, &[]).await;
+    let mut client = door.connect().await;
+    for partition in 0..3 {
+        client.ask(9, &produce(9, &topic, partition, 1, plain(&[&[b'x'; 600 << 10]]).freeze())).await;
+    }
+    let whole = |request: FetchRequest| {
+        let mut request = request.with_max_bytes(50 << 20);
+        request.topics[0].partitions.iter_mut().for_each(|asked| asked.partition_max_bytes = 50 << 20);
+        request
+    };
+    let with_records = |response: &FetchResponse| {
+        let has = |partition: &i32| !values(fetched(response, *partition)).is_empty();
+        mentioned(response).into_iter().filter(has).collect::<Vec<i32>>()
+    };
+    let from = [(0, 0), (1, 0), (2, 0)];
+    let first = client.ask(VERSION, &whole(fetch(VERSION, &topic, &from)).with_session_epoch(0)).await;
+    let mut served = with_records(&first);
+    for epoch in [1, 2] {
+        let response = client.ask(VERSION, &next(first.session_id, epoch).with_max_bytes(50 << 20)).await;
+        served.extend(with_records(&response));
+    }
+    served.sort_unstable();
+    assert_eq!(served, [0, 1, 2]);
+    let all = whole(fetch(VERSION, &topic, &from)).with_min_bytes(1 << 20).with_max_wait_ms(120_000);
+    assert_eq!(with_records(&client.ask(VERSION, &all).await).len(), 2);
+    door.ended().await;
+}
+
+#[tokio::test]
 async fn partitions_are_added_and_forgotten() {
     let door = Door::open().await;
     let topic = door.topic("t", 3, &[]).await;

@@ -7,6 +7,7 @@ use crate::api::{
     Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
     TopicChange, Unit, UnitResult,
 };
+use crate::config::TopicConfig;
 use crate::error::{
     AlterTopicError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     StoreError, UnknownPartition,
@@ -14,7 +15,6 @@ use crate::error::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::ready;
 use potok_types::{
     Column, Ends, LeaderEpoch, Offset, ProducerId, Timestamp, TopicName, TopicNumber, TopicPartition,
 };
@@ -48,6 +48,9 @@ impl Log for FailingLog {
     fn topics(&self) -> Vec<Arc<Topic>> {
         self.inner.topics()
     }
+    fn unset_config(&self) -> TopicConfig {
+        self.inner.unset_config()
+    }
 
     async fn enqueue(&self, mut batches: Vec<Append>, acks: Acks) -> Appending {
         let results = match self.fate().await {
@@ -66,7 +69,12 @@ impl Log for FailingLog {
                 answers.into_iter().map(|answer| answer.and(Err(error.clone().into()))).collect()
             }
         };
-        ready(results).boxed()
+        let held = Arc::clone(&self.answers);
+        async move {
+            drop(held.read().await);
+            results
+        }
+        .boxed()
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
         self.may_read()?;

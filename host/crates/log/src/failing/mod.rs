@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 /// How often what goes wrong: once in so many calls on average, 0 for never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct FailingLog {
     inner: Arc<dyn Log>,
     seed: u64,
     state: Mutex<State>,
+    /// Held alone while answers to appends are held back.
+    answers: Arc<RwLock<()>>,
 }
 
 #[derive(Debug)]
@@ -86,7 +89,7 @@ impl FailingLog {
     pub fn new(inner: Arc<dyn Log>, seed: u64, faults: Faults) -> Arc<FailingLog> {
         let seeded = Seeded::new(seed);
         let state = State { seeded, faults, planned: BTreeMap::new(), writes: 0, injected: 0, broken: None };
-        Arc::new(FailingLog { inner, seed, state: Mutex::new(state) })
+        Arc::new(FailingLog { inner, seed, state: Mutex::new(state), answers: Arc::default() })
     }
     /// Lets the write of this number (counted from 0 over all writes) fail, whatever the seed says.
     pub fn fail_write(&self, number: u64, fault: Fault) {
@@ -99,6 +102,10 @@ impl FailingLog {
     /// Takes writes again after a sticky failure: the restart.
     pub fn revive(&self) {
         self.state.lock().broken = None;
+    }
+    /// Appends from now on are done and have no answer before what comes back is dropped, as with a disk that takes its time.
+    pub async fn hold_answers(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.answers).write_owned().await
     }
     /// Writes asked for so far; the number that [`FailingLog::fail_write`] would give the next.
     pub fn writes(&self) -> u64 {

@@ -13,6 +13,7 @@ use crate::api::{
     Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry, Topic,
     TopicChange, Unit, UnitResult,
 };
+use crate::config::TopicConfig;
 use crate::error::{
     AlterTopicError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     StoreError, UnknownPartition,
@@ -132,6 +133,9 @@ impl Log for MemoryLog {
     }
     fn topics(&self) -> Vec<Arc<Topic>> {
         self.inner.lock().topics.all().cloned().collect()
+    }
+    fn unset_config(&self) -> TopicConfig {
+        self.inner.lock().topics.unset().clone()
     }
 
     async fn enqueue(&self, batches: Vec<Append>, acks: Acks) -> Appending {

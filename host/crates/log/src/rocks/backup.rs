@@ -2,8 +2,9 @@
 //! or is empty, out goes a log's folder. Invariant: the copy is one moment of the log; everything acknowledged before the
 //! call is in it. Files that never change are linked where the file system allows, so it costs little.
 
-use super::open::{DB_FOLDER, write_format};
+use super::open::{DB_FOLDER, JOURNAL_FOLDER, write_format};
 use super::shared::Shared;
+use super::sync::sync;
 use rocksdb::checkpoint::Checkpoint;
 use std::fs;
 use std::io;
@@ -28,8 +29,12 @@ pub enum CheckpointError {
     Store(String),
 }
 
-/// Makes a backup. Blocks while memory is written to files.
+/// RocksDB's word for leaving in memory what is there.
+const FLUSH_NOTHING: u64 = u64::MAX;
+
+/// Makes a backup. Blocks while files are copied.
 pub(super) fn checkpoint(shared: &Shared, folder: &Path) -> Result<(), CheckpointError> {
+    let _staying = shared.journal.keep_all();
     let failed =
         |error: io::Error| CheckpointError::Folder { path: folder.into(), reason: error.to_string() };
     fs::create_dir_all(folder).map_err(failed)?;
@@ -45,10 +50,15 @@ pub(super) fn checkpoint(shared: &Shared, folder: &Path) -> Result<(), Checkpoin
     made
 }
 
+/// First what RocksDB has in files, as it is; then the journal, which has everything since.
 fn copy(shared: &Shared, folder: &Path) -> Result<(), CheckpointError> {
-    let checkpoint =
-        Checkpoint::new(shared.store.db()).map_err(|error| CheckpointError::Store(error.to_string()))?;
-    checkpoint
-        .create_checkpoint(folder.join(DB_FOLDER))
-        .map_err(|error| CheckpointError::Store(error.to_string()))
+    let failed = |error: rocksdb::Error| CheckpointError::Store(error.to_string());
+    let checkpoint = Checkpoint::new(shared.store.db()).map_err(failed)?;
+    checkpoint.create_checkpoint_with_log_size(folder.join(DB_FOLDER), FLUSH_NOTHING).map_err(failed)?;
+    // segments are linked as they are: what the copy holds is on disk when it is there
+    sync(&shared.journal, &shared.refusal).map_err(|error| CheckpointError::Store(error.to_string()))?;
+    let to = folder.join(JOURNAL_FOLDER);
+    let unwritten =
+        |error: io::Error| CheckpointError::Folder { path: to.clone(), reason: error.to_string() };
+    shared.journal.copy_to(&to).map_err(unwritten)
 }

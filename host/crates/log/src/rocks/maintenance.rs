@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::producers::ProducerState;
 use parking_lot::{Condvar, Mutex};
 use potok_types::{ProducerId, Timestamp, TopicPartition};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -27,6 +28,8 @@ const FORGET_MAX: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     producers_looked_at: Option<Timestamp>,
+    /// Segments of the journal that hold something damaged, and are not tried again before the next start.
+    stuck: BTreeSet<u32>,
 }
 
 /// Ends the thread.
@@ -73,7 +76,7 @@ pub(super) async fn pass(shared: &Shared) -> Result<(), StoreError> {
         }
     }
     first_error = first_error.and(maintenance.forget_producers(shared).await);
-    first_error.and(reclaim::reclaim(shared).await)
+    first_error.and(reclaim::reclaim(shared, &mut maintenance).await)
 }
 
 fn partitions(shared: &Shared) -> Vec<(Arc<Topic>, Arc<Partition>)> {
@@ -97,6 +100,14 @@ async fn maintain(shared: &Shared, topic: &Topic, partition: &Arc<Partition>) ->
 }
 
 impl Maintenance {
+    /// Whether a segment could not be emptied.
+    pub(super) fn is_stuck(&self, segment: u32) -> bool {
+        self.stuck.contains(&segment)
+    }
+    /// A segment could not be emptied.
+    pub(super) fn stick(&mut self, segment: u32) {
+        self.stuck.insert(segment);
+    }
     async fn forget_producers(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let expiry = shared.settings.producer_expiry_ms;
         let now = shared.clock.now();

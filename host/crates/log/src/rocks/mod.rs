@@ -1,6 +1,6 @@
-//! The log in RocksDB: one database, one writer thread, one syncing thread, readers on their callers' threads.
+//! The log in a journal and RocksDB: one writer thread, one syncing thread, readers on their callers' threads.
 //! In come the calls of [`Log`], out go their answers. Invariant: what was answered survives what its [`Acks`] promised, and
-//! whatever a crash takes is a suffix of one write-ahead log.
+//! whatever a crash takes is a suffix of the journal.
 //! This file only leads each call to where it is done.
 
 mod answer;
@@ -10,8 +10,13 @@ mod cache;
 mod cleaning;
 mod compaction;
 mod disk;
+mod drive;
+mod flush;
+mod group;
 mod health;
+mod journal;
 mod keys;
+mod live;
 mod maintenance;
 mod meta;
 mod offsets;
@@ -49,6 +54,7 @@ use crate::api::{
     KeyRange, Log, MetaKind, NewTopic, ReadRequest, StateEntry, StateStore, TaskKey, TimerClock, TimerEntry,
     Topic, TopicChange, Unit, UnitResult,
 };
+use crate::config::TopicConfig;
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError, UnknownPartition,
@@ -56,6 +62,7 @@ use crate::error::{
 use append::{Entry, without_offset};
 use async_trait::async_trait;
 use bytes::Bytes;
+use drive::{Drive, Driven};
 use futures::FutureExt;
 use futures::future::ready;
 use keys::meta::Counter;
@@ -81,24 +88,30 @@ const PRODUCER_IDS_TAKEN: u64 = 1000;
 #[derive(Debug)]
 pub struct RocksLog {
     shared: Arc<Shared>,
+    drive: Arc<Drive>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: Arc<Stop>,
 }
 
 impl RocksLog {
-    /// Opens the folder of `settings`, or creates it. Nothing is read but what the partitions know of themselves; what a
-    /// kill left in the write-ahead log is taken in.
+    /// Opens the folder of `settings`, or creates it. Nothing is read but what the partitions know of themselves, and what
+    /// the journal has that a kill kept out of RocksDB's files.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<RocksLog>, OpenError> {
         let dir = settings.dir.clone();
-        let shared = Arc::new(open::open(settings, clock)?);
-        let log =
-            Arc::new(RocksLog { shared: shared.clone(), threads: Mutex::default(), stop: Arc::default() });
+        let (shared, live, unflushed) = open::open(settings, clock)?;
+        let shared = Arc::new(shared);
+        let drive = Drive::new(Writer::new(shared.clone(), live, unflushed), shared.clone());
+        let log = Arc::new(RocksLog {
+            shared: shared.clone(),
+            drive: drive.clone(),
+            threads: Mutex::default(),
+            stop: Arc::default(),
+        });
         let failed =
             |error: std::io::Error| OpenError::Unreadable { path: dir.clone(), reason: error.to_string() };
-        let writer = Writer::new(shared.clone());
-        log.spawn("log-writer", move || writer.run()).map_err(failed)?;
+        log.spawn("log-writer", move || drive.run()).map_err(failed)?;
         let syncing = shared.clone();
-        log.spawn("log-sync", move || sync::run(&syncing.syncs, &syncing.store, &syncing.refusal))
+        log.spawn("log-sync", move || sync::run(&syncing.syncs, &syncing.journal, &syncing.refusal))
             .map_err(failed)?;
         let stop = log.stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
@@ -106,7 +119,7 @@ impl RocksLog {
         Ok(log)
     }
     /// A consistent backup of the running log in `folder`, which must be empty or not exist; a log opened there starts from
-    /// this moment. Blocks while memory is written to files: call it where blocking is allowed.
+    /// this moment. Blocks while files are copied: call it where blocking is allowed.
     pub fn checkpoint(&self, folder: &Path) -> Result<(), CheckpointError> {
         backup::checkpoint(&self.shared, folder)
     }
@@ -178,6 +191,9 @@ impl Log for RocksLog {
     fn topics(&self) -> Vec<Arc<Topic>> {
         self.shared.catalog.read().topics().all().cloned().collect()
     }
+    fn unset_config(&self) -> TopicConfig {
+        self.shared.catalog.read().topics().unset().clone()
+    }
 
     async fn enqueue(&self, batches: Vec<Append>, acks: Acks) -> Appending {
         let now = self.shared.clock.now();
@@ -200,7 +216,9 @@ impl Log for RocksLog {
                 entry.as_ref().map(Entry::accepted).map_err(Clone::clone)
             };
             let results: Vec<_> = entries.iter().map(accepted).collect();
-            let results = match self.shared.queue.push(Command::Append { entries, acks, reply: None }, held) {
+            let pushed = self.shared.queue.push(Command::Append { entries, acks, reply: None }, held);
+            self.shared.queue.nudge();
+            let results = match pushed {
                 Ok(()) => results,
                 Err(why) => results.into_iter().map(|result| result.and(Err(refused(why)))).collect(),
             };
@@ -211,7 +229,14 @@ impl Log for RocksLog {
         let closed = move || (0..count).map(|_| Err(StoreError::Closed.into())).collect();
         match pushed {
             Err(_) => ready(closed()).boxed(),
-            Ok(()) => answer.map(move |answer| answer.unwrap_or_else(|_| closed())).boxed(),
+            Ok(()) => {
+                let driven = Driven::new(&self.drive);
+                let answered = async move {
+                    driven.go();
+                    answer.await.unwrap_or_else(|_| closed())
+                };
+                answered.boxed()
+            }
         }
     }
     fn read(&self, request: ReadRequest) -> Result<Fetched, ReadError> {
@@ -269,6 +294,7 @@ impl Log for RocksLog {
                 .queue
                 .push(Command::Commit { unit, acks, reply: None }, held)
                 .map_err(StoreError::from)?;
+            self.shared.queue.nudge();
             return Ok(UnitResult { appended: accepted.appended.into_iter().map(without_offset).collect() });
         }
         let (reply, answer) = oneshot::channel();
@@ -276,6 +302,7 @@ impl Log for RocksLog {
             .queue
             .push(Command::Commit { unit, acks, reply: Some(reply) }, held)
             .map_err(StoreError::from)?;
+        self.shared.queue.nudge();
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
@@ -349,16 +376,16 @@ impl Log for RocksLog {
         Ok(self.shared.partition(at)?.tail.lock().epoch_end(epoch))
     }
     async fn close(&self) -> Result<(), StoreError> {
-        let synced = self.shared.administer(Admin::Sync).await;
+        let flushed = self.shared.flush().await;
         self.end_threads();
-        match synced {
+        match flushed {
             // closed before: it was synced then
             Err(StoreError::Closed) => Ok(()),
             Err(error) => Err(error),
-            Ok(()) => {
-                // not needed for safety, but the next start then has no write-ahead log to take in
-                if let Err(error) = self.shared.flush() {
-                    tracing::warn!(%error, "memory was not written to files at the end; the write-ahead log has it");
+            Ok(flushed) => {
+                // not needed for safety, but the next start then has no journal to take in
+                if !flushed {
+                    tracing::warn!("memory was not written to files in time; the journal has it");
                 }
                 Ok(())
             }

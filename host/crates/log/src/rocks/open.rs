@@ -1,22 +1,27 @@
 //! Opens a folder as a log, or says what is wrong with it. In comes a folder, out go the parts that all threads share.
 //!
 //! ```text
-//! <dir>/FORMAT   "potok log format 1": the layout of everything beside it
-//! <dir>/db/      RocksDB
+//! <dir>/FORMAT     "potok log format 2": the layout of everything beside it
+//! <dir>/db/        RocksDB
+//! <dir>/journal/   the journal
 //! ```
 //! Invariant: a folder of a newer layout is not touched; a folder has one owner, held by RocksDB's `LOCK`.
 
 use super::cache::TailCache;
 use super::disk::DiskGuard;
+use super::flush::Unflushed;
+use super::group::Group;
 use super::health::Refusal;
-use super::keys::meta::{Counter, counter as counter_key};
+use super::journal::{Applied, Journal, JournalError, Replay};
+use super::keys::meta::{APPLIED, Counter, counter as counter_key};
+use super::live::Live;
 use super::meta::counter;
-use super::ops::{FamilyIds, Ops};
+use super::ops::{FamilyIds, Ops, count_of};
 use super::queue::Queue;
 use super::recover;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::store::{Family, Store};
+use super::store::{Family, Store, failure};
 use super::sync::SyncQueue;
 use crate::error::StoreError;
 use parking_lot::{Mutex, RwLock};
@@ -27,11 +32,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The layout that this program writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_PREFIX: &str = "potok log format ";
 /// RocksDB's folder.
 pub(super) const DB_FOLDER: &str = "db";
+/// The journal's folder.
+pub(super) const JOURNAL_FOLDER: &str = "journal";
 
 /// Why a folder was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +69,14 @@ pub enum OpenError {
         /// What gives it away.
         found: String,
     },
+    /// An older version of this program wrote it.
+    #[error("{} was written by an older version: format {found}; this one reads format {FORMAT}", .dir.display())]
+    Older {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// What lies in it contradicts itself.
     #[error("{} is damaged: {reason}", .path.display())]
     Damaged {
@@ -77,7 +92,10 @@ fn owner(pid: Option<u32>) -> String {
 }
 
 /// Opens the folder of `settings`, creating what is not there.
-pub(super) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Shared, OpenError> {
+pub(super) fn open(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+) -> Result<(Shared, Live, Unflushed), OpenError> {
     let dir = settings.dir.clone();
     check_format(&dir)?;
     let db = dir.join(DB_FOLDER);
@@ -89,9 +107,15 @@ pub(super) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Shared, 
         reason: "this RocksDB writes its batches in another layout than the one this program was built for"
             .into(),
     })?;
-    let catalog = recover::catalog(&store).map_err(damaged)?;
-    let epoch = next_epoch(&store, ids).map_err(damaged)?;
-    Ok(Shared {
+    let (journal, unflushed) = replay(&dir.join(JOURNAL_FOLDER), &store, &settings)?;
+    // that the two folders are there is to outlive a power failure too
+    let synced = fs::File::open(&dir).and_then(|dir| dir.sync_all());
+    synced.map_err(|error| OpenError::Unreadable { path: dir.clone(), reason: error.to_string() })?;
+    let live = Live::load(&store).map_err(damaged)?;
+    let catalog = recover::catalog(&store, settings.retention_ms).map_err(damaged)?;
+    let epoch = next_epoch(&journal, &store, ids).map_err(damaged)?;
+    let shared = Shared {
+        journal,
         cache: TailCache::new(settings.cache_bytes_max),
         queue: Queue::new(settings.queue_bytes_max, settings.queue_waiters_max),
         store,
@@ -105,7 +129,39 @@ pub(super) fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Shared, 
         producer_ids: Mutex::new(0..0),
         maintenance: tokio::sync::Mutex::default(),
         settings,
-    })
+    };
+    Ok((shared, live, unflushed))
+}
+
+/// Takes in what the journal has and RocksDB's files have not. Answers how much that was, too.
+fn replay(folder: &Path, store: &Store, settings: &Settings) -> Result<(Journal, Unflushed), OpenError> {
+    let damaged = |path: &Path, reason: String| OpenError::Damaged { path: path.into(), reason };
+    let applied =
+        match store.get(Family::Meta, &APPLIED).map_err(|error| damaged(folder, error.to_string()))? {
+            None => Applied::default(),
+            Some(value) => Applied::decode(&value)
+                .ok_or_else(|| damaged(folder, "how far the store is does not decode".into()))?,
+        };
+    let mut unflushed = Unflushed::default();
+    let apply = |changes: &[u8]| {
+        unflushed.count(changes.len(), count_of(changes), 0);
+        store.apply(changes).map_err(|error| failure("the store", &error))
+    };
+    let journal = Replay::new(folder, applied, settings).run(apply).map_err(|error| match error {
+        JournalError::Io { path, error } => OpenError::Unreadable { path, reason: error.to_string() },
+        JournalError::Damaged { path, at, reason } => damaged(
+            &path,
+            format!(
+                "at byte {at}: {reason}. Restore a backup; or start once with log.accept_damaged_journal = true, \
+                 which keeps what lies before the damage and drops what lies behind"
+            ),
+        ),
+        JournalError::Apply(error) => damaged(folder, error.to_string()),
+    })?;
+    let segments = journal.segments();
+    let len: u64 = segments.range(applied.to.segment..).map(|(_, segment)| segment.len()).sum();
+    unflushed.count(0, 0, usize::try_from(len.saturating_sub(applied.to.at)).unwrap_or(usize::MAX));
+    Ok((journal, unflushed))
 }
 
 /// Creates the folder and its format file, or compares what is there.
@@ -134,6 +190,7 @@ fn check_format(dir: &Path) -> Result<(), OpenError> {
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { dir: dir.into(), found: format!("format {found}") })
         }
+        Some(found) => Err(OpenError::Older { dir: dir.into(), found }),
         _ => {
             Err(OpenError::Damaged { path, reason: format!("it should say {FORMAT_PREFIX:?} and a number") })
         }
@@ -164,11 +221,11 @@ fn check_families(dir: &Path, db: &Path) -> Result<(), OpenError> {
 }
 
 /// One more at each start; it is on disk no later than the first batch that carries it.
-fn next_epoch(store: &Store, ids: FamilyIds) -> Result<LeaderEpoch, StoreError> {
+fn next_epoch(journal: &Journal, store: &Store, ids: FamilyIds) -> Result<LeaderEpoch, StoreError> {
     let epoch = counter(store, Counter::Epoch)?;
     let mut ops = Ops::default();
     ops.put(ids, Family::Meta, &counter_key(Counter::Epoch), &(epoch + 1).to_be_bytes());
-    store.db().write(ops.batch()).map_err(|error| super::store::failure("the leader epoch", &error))?;
+    Group::new(journal)?.write(ids, &mut ops, journal, store)?;
     Ok(LeaderEpoch(i32::try_from(epoch).unwrap_or(i32::MAX)))
 }
 
@@ -182,10 +239,7 @@ fn explain(dir: &Path, db: &Path, error: &rocksdb::Error) -> OpenError {
     }
     match error.kind() {
         rocksdb::ErrorKind::Corruption => {
-            let reason = format!(
-                "{reason}. Restore a backup; or, if the damage is in the write-ahead log, start once with \
-                 log.accept_damaged_wal = true, which keeps what lies before the damage and drops what lies behind"
-            );
+            let reason = format!("{reason}. Restore a backup");
             OpenError::Damaged { path: db.into(), reason }
         }
         _ => OpenError::Unreadable { path: db.into(), reason },

@@ -8,7 +8,7 @@
 //! delete range 0x0e | family varint | start length varint | start | end length varint | end |
 //! ```
 //! Invariant: these bytes are what RocksDB's own write batch holds; [`FamilyIds::of`] compares both at every start, and
-//! refuses to run on another layout. They also lie in the write-ahead log, so the layout is stable.
+//! refuses to run on another layout. They also lie in the journal.
 
 use super::store::{Family, Store};
 use rocksdb::WriteBatch;
@@ -51,9 +51,6 @@ impl FamilyIds {
     }
     fn id(self, family: Family) -> u32 {
         self.0[family as usize]
-    }
-    fn family(self, id: u32) -> Option<Family> {
-        Family::ALL.into_iter().find(|family| self.id(*family) == id)
     }
 }
 
@@ -147,26 +144,17 @@ impl Ops {
         self.bytes.reserve(len + HEAD_LEN);
     }
     /// The write batch.
+    #[cfg(test)]
     pub(super) fn batch(&mut self) -> WriteBatch {
         WriteBatch::from_data(self.finished())
     }
-    /// Puts the changes into a write batch one by one. Slower than [`Ops::batch`], but the batch may have room for more:
-    /// what follows is then not copied again and again while it grows.
-    pub(super) fn replay(&self, store: &Store, ids: FamilyIds, to: &mut WriteBatch) -> Option<()> {
-        let mut rest = self.bytes.get(HEAD_LEN..).unwrap_or_default();
-        while let Some((tag, after)) = rest.split_first() {
-            rest = after;
-            let family = store.family(ids.family(take_varint(&mut rest)?)?);
-            let key = take_slice(&mut rest)?;
-            match *tag {
-                PUT => to.put_cf(family, key, take_slice(&mut rest)?),
-                DELETE => to.delete_cf(family, key),
-                _ => to.delete_range_cf(family, key, take_slice(&mut rest)?),
-            }
-        }
-        Some(())
+    /// Overwrites the value of the last change, a put, with one that is as long.
+    pub(super) fn set_last_value(&mut self, value: &[u8]) {
+        let from = self.bytes.len().saturating_sub(value.len());
+        self.bytes[from..].copy_from_slice(value);
     }
-    fn finished(&mut self) -> &[u8] {
+    /// The bytes of the write batch.
+    pub(super) fn finished(&mut self) -> &[u8] {
         self.head();
         self.bytes[8..HEAD_LEN].copy_from_slice(&self.count.to_le_bytes());
         &self.bytes
@@ -185,6 +173,39 @@ impl Ops {
         put_varint(&mut self.bytes, family as usize);
         self.count += 1;
     }
+}
+
+/// How many changes were written.
+pub(super) fn count_of(changes: &[u8]) -> usize {
+    let count = changes.get(8..HEAD_LEN).and_then(|count| count.first_chunk());
+    count.map_or(0, |count| u32::from_le_bytes(*count) as usize)
+}
+
+/// Calls `each` with the puts to a family among changes that were written. None when they do not read back.
+pub(super) fn each_put(
+    changes: &[u8],
+    ids: FamilyIds,
+    family: Family,
+    mut each: impl FnMut(&[u8], &[u8]),
+) -> Option<()> {
+    let mut rest = changes.get(HEAD_LEN..).unwrap_or_default();
+    while let Some((tag, after)) = rest.split_first() {
+        rest = after;
+        let id = take_varint(&mut rest)?;
+        let key = take_slice(&mut rest)?;
+        match *tag {
+            PUT => {
+                let value = take_slice(&mut rest)?;
+                if id == ids.id(family) {
+                    each(key, value);
+                }
+            }
+            DELETE => {}
+            DELETE_RANGE => drop(take_slice(&mut rest)?),
+            _ => return None,
+        }
+    }
+    Some(())
 }
 
 /// A place between two changes.
@@ -247,9 +268,13 @@ mod tests {
         let mark = ops.mark();
         ops.put(ids, Family::State, b"prefix", b"3");
         ops.rollback(mark);
-        let mut replayed = WriteBatch::default();
-        ops.replay(&store, ids, &mut replayed).unwrap();
-        assert_eq!(replayed.data(), ops.batch().data());
+        ops.put(ids, Family::Times, b"t3", b"old");
+        ops.set_last_value(b"new");
+        assert_eq!(count_of(ops.finished()), ops.count());
+        let mut puts = Vec::new();
+        each_put(ops.finished(), ids, Family::Times, |key, value| puts.push((key.to_vec(), value.to_vec())))
+            .unwrap();
+        assert_eq!(puts, [(b"t1".to_vec(), vec![]), (b"t3".to_vec(), b"new".to_vec())]);
         store.db().write(ops.batch()).unwrap();
         let get = |family, key: &[u8]| store.get(family, key).unwrap().map(|value| value.to_vec());
         assert_eq!(get(Family::State, b"prefix"), Some(b"2".to_vec()));

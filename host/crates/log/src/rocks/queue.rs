@@ -1,5 +1,6 @@
-//! The queue to the writer: bounded in bytes over all callers, emptied by one thread in one go.
-//! In come commands that have a permit for their bytes, out go all that wait, in the order they came.
+//! The queue to the writer: bounded in bytes over all callers, emptied in one go.
+//! In come commands that have a permit for their bytes, out go all that wait, in the order they came. Who puts one in either
+//! sees to it that the writer takes it (`drive.rs`), or nudges the writer's thread.
 //! Invariant: what waits and what the writer has in hand never passes `bytes_max`; a single command larger than that passes
 //! alone. Callers wait without a runtime, so a guest's thread may block on them.
 
@@ -48,6 +49,8 @@ pub(super) struct Queue<T> {
 #[derive(Debug)]
 struct Waiting<T> {
     commands: VecDeque<(T, Held)>,
+    /// The thread is to look, whatever is there.
+    nudged: bool,
     closed: bool,
 }
 
@@ -66,7 +69,7 @@ impl<T> Queue<T> {
         let permits =
             u32::try_from((bytes_max / PERMIT_LEN).clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         Queue {
-            waiting: Mutex::new(Waiting { commands: VecDeque::new(), closed: false }),
+            waiting: Mutex::new(Waiting { commands: VecDeque::new(), nudged: false, closed: false }),
             filled: Condvar::new(),
             room: Semaphore::new(permits as usize),
             permits,
@@ -85,6 +88,8 @@ impl<T> Queue<T> {
             Err(TryAcquireError::Closed) => return Err(Refused::Closed),
             Err(TryAcquireError::NoPermits) => {}
         }
+        // what takes the room may be this caller's own, put in and not waited for yet
+        self.nudge();
         let before = self.waiters.fetch_add(1, Ordering::Relaxed);
         let _waiter = Waiter(&self.waiters);
         if before >= self.waiters_max {
@@ -103,24 +108,39 @@ impl<T> Queue<T> {
             return Err(Refused::Closed);
         }
         waiting.commands.push_back((command, held));
-        let first = waiting.commands.len() == 1;
-        drop(waiting);
-        if first {
-            self.filled.notify_one();
-        }
         Ok(())
     }
-    /// Waits for commands and takes all that are there into `inbox`, which is empty. `false`: closed, and nothing is left.
-    pub(super) fn take(&self, inbox: &mut VecDeque<(T, Held)>) -> bool {
+    /// Lets the thread look at what is there.
+    pub(super) fn nudge(&self) {
+        let before = std::mem::replace(&mut self.waiting.lock().nudged, true);
+        if !before {
+            self.filled.notify_one();
+        }
+    }
+    /// Waits until there are commands, or somebody nudged. `false`: closed, and nothing is left.
+    pub(super) fn wait(&self) -> bool {
         let mut waiting = self.waiting.lock();
-        while waiting.commands.is_empty() {
+        while waiting.commands.is_empty() && !waiting.nudged {
             if waiting.closed {
                 return false;
             }
             self.filled.wait(&mut waiting);
         }
-        std::mem::swap(&mut waiting.commands, inbox);
+        waiting.nudged = false;
         true
+    }
+    /// Takes what is there into `inbox`, which is empty, up to the first command that `takes` does not. Whether any was.
+    pub(super) fn take(&self, inbox: &mut VecDeque<(T, Held)>, takes: impl Fn(&T) -> bool) -> bool {
+        let mut waiting = self.waiting.lock();
+        match waiting.commands.iter().position(|(command, _)| !takes(command)) {
+            None => std::mem::swap(&mut waiting.commands, inbox),
+            Some(count) => inbox.extend(waiting.commands.drain(..count)),
+        }
+        !inbox.is_empty()
+    }
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().commands.is_empty()
     }
     /// Gives a command's bytes back.
     pub(super) fn release(&self, held: Held) {
@@ -157,7 +177,7 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none());
         assert_eq!(block_on(queue.room(64)).unwrap_err(), Refused::Full);
         let mut inbox = VecDeque::new();
-        assert!(queue.take(&mut inbox));
+        assert!(queue.wait() && queue.take(&mut inbox, |_| true));
         let (command, held) = inbox.pop_front().unwrap();
         assert_eq!(command, "a");
         queue.release(held);
@@ -172,6 +192,21 @@ mod tests {
         assert!(queue.room(1).now_or_never().unwrap().is_ok());
     }
     #[test]
+    fn what_somebody_does_not_take_stays_with_all_behind_it() {
+        let queue = Queue::new(1024, 1);
+        for number in [1, 2, 30, 4] {
+            queue.push(number, block_on(queue.room(1)).unwrap()).unwrap();
+        }
+        let mut inbox = VecDeque::new();
+        assert!(queue.take(&mut inbox, |number| *number < 10));
+        assert_eq!(inbox.drain(..).map(|(number, _)| number).collect::<Vec<_>>(), [1, 2]);
+        assert!(!queue.take(&mut inbox, |number| *number < 10) && !queue.is_empty());
+        assert!(queue.take(&mut inbox, |_| true) && queue.is_empty());
+        assert_eq!(inbox.len(), 2);
+        queue.nudge();
+        assert!(queue.wait(), "a nudge is seen though there is nothing");
+    }
+    #[test]
     fn a_closed_queue_is_emptied_and_takes_nothing() {
         let queue = Queue::new(128, 1);
         let (one, two) = (block_on(queue.room(1)).unwrap(), block_on(queue.room(1)).unwrap());
@@ -179,9 +214,9 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(2, two), Err(Refused::Closed));
         let mut inbox = VecDeque::new();
-        assert!(queue.take(&mut inbox));
+        assert!(queue.wait() && queue.take(&mut inbox, |_| true));
         inbox.clear();
-        assert!(!queue.take(&mut inbox));
+        assert!(!queue.wait() && !queue.take(&mut inbox, |_| true));
         assert_eq!(block_on(queue.room(1)).unwrap_err(), Refused::Closed);
     }
 }

@@ -1,18 +1,24 @@
-//! Reading batches: from the cache of the newest, else from disk by one iterator. In come offsets, out go whole batches.
+//! Reading batches: from the cache of the newest, else from the journal, where an iterator says they lie. In come offsets,
+//! out go whole batches.
 //! Invariant: a batch from disk is handed out only after its checksum, its key and its place behind the one before were
 //! checked; damage is named by topic, partition and offset, and what lies before it is still read.
 //! Nothing here waits, and nothing above the high watermark is seen.
 
 use super::cache;
-use super::keys::{partition_prefix, records};
+use super::journal::{Position, Segment, Segments};
+use super::keys::partition_prefix;
+use super::keys::records::{self, Place, Stored};
 use super::partition::Partition;
 use super::shared::Shared;
-use super::store::failure;
+use super::store::Family;
+use super::trim::stored;
 use crate::api::{Fetched, ReadRequest};
 use crate::error::{ReadError, StoreError};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use potok_types::{Ends, Offset, RecordBatch, TopicPartition};
 use rocksdb::DBRawIterator;
+use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 /// Batches of one read.
@@ -64,21 +70,12 @@ fn read_disk(
     end: Offset,
     bytes_max: usize,
 ) -> Result<Vec<RecordBatch>, ReadError> {
-    let mut disk = DiskBatches::from(shared, partition, asked, end);
-    let (mut batches, mut bytes) = (Vec::new(), 0);
+    let mut disk = DiskBatches::from(shared, partition, asked, end).up_to(bytes_max);
+    let mut batches = Vec::new();
     loop {
         match disk.next() {
             Ok(None) => break,
-            Ok(Some(batch)) => {
-                bytes += batch.len();
-                if bytes > bytes_max && !batches.is_empty() {
-                    break;
-                }
-                batches.push(batch);
-                if bytes >= bytes_max {
-                    break;
-                }
-            }
+            Ok(Some(batch)) => batches.push(batch),
             // what was trimmed while it was read is no damage
             Err(_) if asked < partition.ends().log_start => return Err(out_of_range(partition, asked)),
             // the next read begins at the damage and says so
@@ -92,12 +89,29 @@ fn read_disk(
     Ok(batches)
 }
 
+/// Bytes of batches that are read at a time where nobody says how many are wanted.
+const AHEAD_LEN: usize = 256 << 10;
+/// Batches whose places are looked up at a time.
+const AHEAD_COUNT: usize = 4096;
+/// So many bytes of others between two batches are read along rather than read around: a call costs as much as copying them.
+const GAP_LEN_MAX: u64 = 4 << 10;
+
+/// Memory for what is read at a time, whatever the places say; a larger batch has its own.
+const ROOM_LEN_MAX: usize = 8 << 20;
+
 /// Batches of one partition from disk, in order, each checked.
 pub(super) struct DiskBatches<'a> {
     shared: &'a Shared,
     partition: &'a Partition,
+    /// As they were before the places were looked up: what they say is read though it moves meanwhile.
+    segments: Arc<Segments>,
     entries: DBRawIterator<'a>,
     started: bool,
+    /// Places that were looked up, with their bytes; read and not handed out yet.
+    ahead: VecDeque<(Offset, io::Result<Bytes>)>,
+    /// Bytes that may still be handed out, and whether some were.
+    left: Option<usize>,
+    any: bool,
     /// The offset that the next batch should hold.
     expected: Offset,
     end: Offset,
@@ -115,40 +129,137 @@ impl<'a> DiskBatches<'a> {
         // Without gaps a batch that RocksDB does not find is missed by its offset. With gaps only RocksDB's own checksums
         // tell a hole that compaction made from one that damage made.
         let gaps = partition.tail.lock().gaps;
-        let entries = shared.store.iterate_records(
-            &partition_prefix(partition.at),
-            &records::key(partition.at, end),
+        let segments = shared.journal.segments();
+        let (first, last) = (partition_prefix(partition.at), records::key(partition.at, end));
+        let entries = shared.store.iterate_records(&first, &last, gaps);
+        DiskBatches {
+            shared,
+            partition,
+            segments,
+            entries,
+            started: false,
+            ahead: VecDeque::new(),
+            left: None,
+            any: false,
+            expected: from,
+            end,
             gaps,
-        );
-        DiskBatches { shared, partition, entries, started: false, expected: from, end, gaps }
+        }
+    }
+    /// Ends before the batch that would make more than so many bytes, but for the first.
+    pub(super) fn up_to(self, bytes_max: usize) -> Self {
+        DiskBatches { left: Some(bytes_max), ..self }
     }
     /// The next batch; after an error there are no more.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, StoreError> {
-        if self.started {
-            self.entries.next()
-        } else {
-            self.seek()?
+        if self.ahead.is_empty() && !self.look_ahead()? {
+            return Ok(None);
         }
-        self.started = true;
-        let Some((key, value)) = self.entries.item() else {
-            self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
+        let Some((base, bytes)) = self.ahead.pop_front() else {
             return if self.gaps || self.expected >= self.end { Ok(None) } else { self.missing() };
         };
-        let Some((_, base)) = records::parse(key) else {
-            return Err(self.damage(self.expected, "its key does not decode"));
-        };
-        let batch = RecordBatch::from_stored(Bytes::copy_from_slice(value))
-            .map_err(|error| self.damage(base, &error.to_string()))?;
+        if base > self.expected && !self.gaps {
+            return self.missing();
+        }
+        let bytes = bytes.map_err(|error| self.damage(base, &error.to_string()))?;
+        let batch = RecordBatch::from_stored(bytes).map_err(|error| self.damage(base, &error.to_string()))?;
         if batch.header().base_offset != base {
             return Err(
                 self.damage(base, &format!("it says that it begins at {}", batch.header().base_offset))
             );
         }
-        if base > self.expected && !self.gaps {
-            return self.missing();
-        }
         self.expected = batch.header().next_offset();
         Ok(Some(batch))
+    }
+    /// Looks up where the next batches lie, and reads them. Whether more may be handed out.
+    fn look_ahead(&mut self) -> Result<bool, StoreError> {
+        if !std::mem::replace(&mut self.started, true) {
+            self.seek()?;
+        }
+        let mut wanted = self.left.unwrap_or(AHEAD_LEN);
+        let mut found: Vec<(Offset, Found)> = Vec::new();
+        while found.len() < AHEAD_COUNT
+            && let Some((key, value)) = self.entries.item()
+        {
+            let (_, base) =
+                records::parse(key).ok_or_else(|| self.damage(self.expected, "its key does not decode"))?;
+            let stored =
+                Stored::decode(value).ok_or_else(|| self.damage(base, "its place does not decode"))?;
+            let len = usize::try_from(stored.batch_len()).unwrap_or(usize::MAX);
+            if len > wanted && (self.any || !found.is_empty()) {
+                if found.is_empty() && self.left.is_some() {
+                    return Ok(false);
+                }
+                break;
+            }
+            wanted = wanted.saturating_sub(len);
+            found.push((base, Found::from(stored)));
+            self.entries.next();
+        }
+        self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
+        self.left = self.left.map(|_| wanted);
+        self.any |= self.left.is_some() && !found.is_empty();
+        self.read(found);
+        Ok(true)
+    }
+    /// Reads what was found; what lies together by one call, and all of it into one piece of memory.
+    fn read(&mut self, found: Vec<(Offset, Found)>) {
+        let len = found
+            .iter()
+            .filter_map(|(_, found)| found.place())
+            .map(|place| u64::from(place.len))
+            .sum::<u64>();
+        let room = usize::try_from(len).unwrap_or(usize::MAX).min(ROOM_LEN_MAX);
+        let mut room = BytesMut::zeroed(room);
+        let mut rest = &found[..];
+        while let Some(((base, first), after)) = rest.split_first() {
+            let run = match first {
+                Found::Here(batch) => {
+                    self.ahead.push_back((*base, Ok(batch.clone())));
+                    rest = after;
+                    continue;
+                }
+                Found::InJournal(place) => Run::of(*place, after),
+            };
+            let (these, after) = rest.split_at(run.count);
+            rest = after;
+            match self.read_run(&run, &mut room) {
+                Ok(bytes) => {
+                    let places = these.iter().filter_map(|(base, found)| found.place().map(|at| (base, at)));
+                    let each = places.map(|(base, place)| (*base, Ok(run.slice(&bytes, place))));
+                    self.ahead.extend(each);
+                }
+                // each by itself, so that it is known which of them is at fault
+                Err(_) => {
+                    for (base, place) in these.iter().filter_map(|(base, found)| Some((base, found.place()?)))
+                    {
+                        let len = usize::try_from(place.len).unwrap_or(usize::MAX);
+                        let read = self
+                            .segment(place.from.segment)
+                            .and_then(|segment| segment.read(place.from.at, len));
+                        self.ahead.push_back((*base, read));
+                    }
+                }
+            }
+        }
+    }
+    /// The bytes of a run, in `room` where that has room for them: what lies between batches was not counted.
+    fn read_run(&self, run: &Run, room: &mut BytesMut) -> io::Result<Bytes> {
+        let segment = self.segment(run.from.segment)?;
+        if run.len() > room.len() || !segment.has(run.from.at, run.len()) {
+            return segment.read(run.from.at, run.len());
+        }
+        let mut part = room.split_to(run.len());
+        segment.read_into(run.from.at, &mut part)?;
+        Ok(part.freeze())
+    }
+    fn segment(&self, number: u32) -> io::Result<Arc<Segment>> {
+        let known = self.segments.get(&number).cloned();
+        // one that was begun since
+        let known = known.or_else(|| self.shared.journal.segments().get(&number).cloned());
+        known.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("the journal has no file {number}"))
+        })
     }
     /// Goes to the batch that holds the first offset, or to the next one behind a gap.
     fn seek(&mut self) -> Result<(), StoreError> {
@@ -159,15 +270,14 @@ impl<'a> DiskBatches<'a> {
         }
         // inside a batch: the one before may reach to it
         self.entries.seek_for_prev(key);
-        let Some((_, value)) = self.entries.item() else {
+        let Some((before, value)) = self.entries.item() else {
             self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
             self.entries.seek(key);
             return Ok(());
         };
         // a damaged one is left to the check in `next`
-        if let Ok(batch) = RecordBatch::from_stored(Bytes::copy_from_slice(value))
-            && batch.header().last_offset() < self.expected
-        {
+        let last = records::parse(before).and_then(|(_, base)| Stored::decode(value)?.last_offset(base));
+        if last.is_some_and(|last| last < self.expected) {
             self.entries.next();
         }
         Ok(())
@@ -183,6 +293,60 @@ impl<'a> DiskBatches<'a> {
     }
 }
 
+/// A batch's bytes, or where they lie; for as long as the iterator goes on.
+enum Found {
+    Here(Bytes),
+    InJournal(Place),
+}
+
+impl Found {
+    fn from(stored: Stored<'_>) -> Found {
+        match stored {
+            Stored::Here(batch) => Found::Here(Bytes::copy_from_slice(batch)),
+            Stored::InJournal(place) => Found::InJournal(place),
+        }
+    }
+    fn place(&self) -> Option<Place> {
+        match self {
+            Found::Here(_) => None,
+            Found::InJournal(place) => Some(*place),
+        }
+    }
+}
+
+/// Batches that lie one behind the other.
+struct Run {
+    from: Position,
+    end: u64,
+    count: usize,
+}
+
+impl Run {
+    /// The run that begins with a batch, of those that follow it.
+    fn of(first: Place, after: &[(Offset, Found)]) -> Run {
+        let end_of = |place: Place| place.from.at.saturating_add(u64::from(place.len));
+        let mut run = Run { from: first.from, end: end_of(first), count: 1 };
+        for place in after.iter().map_while(|(_, found)| found.place()) {
+            let near = run.end..=run.end.saturating_add(GAP_LEN_MAX);
+            if place.from.segment != run.from.segment || !near.contains(&place.from.at) {
+                break;
+            }
+            run.end = end_of(place);
+            run.count += 1;
+        }
+        run
+    }
+    fn len(&self) -> usize {
+        usize::try_from(self.end - self.from.at).unwrap_or(usize::MAX)
+    }
+    /// The bytes of one of its batches.
+    fn slice(&self, bytes: &Bytes, place: Place) -> Bytes {
+        let [from, len] = [place.from.at - self.from.at, u64::from(place.len)]
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        bytes.slice(from..from + len)
+    }
+}
+
 /// A batch's place in words, by the topic's name.
 pub(super) fn place_of(shared: &Shared, at: TopicPartition, offset: Offset) -> String {
     let catalog = shared.catalog.read();
@@ -193,20 +357,17 @@ pub(super) fn place_of(shared: &Shared, at: TopicPartition, offset: Offset) -> S
     format!("topic {topic}, partition {}, offset {offset}", at.partition)
 }
 
-/// Bytes of the batches in `[from, end)`, from disk.
+/// Bytes of the batches in `[from, end)`.
 pub(super) fn bytes_between(
     shared: &Shared,
     at: TopicPartition,
     from: Offset,
     end: Offset,
 ) -> Result<u64, StoreError> {
-    let mut entries = shared.store.iterate_records(&records::key(at, from), &records::key(at, end), true);
     let mut bytes = 0;
-    entries.seek_to_first();
-    while let Some(value) = entries.value() {
-        bytes += value.len() as u64;
-        entries.next();
-    }
-    entries.status().map_err(|error| failure(&place_of(shared, at, from), &error))?;
+    shared.store.scan(Family::Records, (&records::key(at, from), &records::key(at, end)), |_, value| {
+        bytes += stored(at, value)?.batch_len();
+        Ok(true)
+    })?;
     Ok(bytes)
 }

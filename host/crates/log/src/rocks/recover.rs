@@ -8,7 +8,8 @@ use super::keys::{meta, successor};
 use super::partition::Tail;
 use super::store::{Family, Store, corrupt, corrupt_entry};
 use super::topics::{Catalog, decode};
-use crate::api::AbortedTransaction;
+use crate::api::{AbortedTransaction, Topic};
+use crate::config::TopicConfig;
 use crate::error::StoreError;
 use crate::transactions::Transactions;
 use potok_types::{LeaderEpoch, Offset, PartitionIndex, TopicNumber, TopicPartition};
@@ -48,14 +49,15 @@ impl Found {
     }
 }
 
-/// The catalog as the last run left it.
-pub(super) fn catalog(store: &Store) -> Result<Catalog, StoreError> {
+/// The catalog as the last run left it, under settings that keep records for so many milliseconds.
+pub(super) fn catalog(store: &Store, retention_ms: u64) -> Result<Catalog, StoreError> {
     let mut tails = tails(store)?;
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalog::with(TopicConfig::default().in_log(retention_ms));
     store.scan(Family::Meta, (&meta::TOPICS, &successor(&meta::TOPICS)), |_, value| {
-        let topic = Arc::new(decode(value)?);
+        let topic = decode(value)?;
+        let topic = Topic { config: topic.config.in_log(retention_ms), ..topic };
         let number = topic.number;
-        catalog.put(topic, tails.remove(&number).unwrap_or_default());
+        catalog.put(Arc::new(topic), tails.remove(&number).unwrap_or_default());
         Ok(true)
     })?;
     Ok(catalog)

@@ -59,8 +59,9 @@ impl Writer {
         let mut stretches: BTreeMap<Offset, u64> = BTreeMap::new();
         for change in changes.iter().filter(|change| change.base >= tail.log_start) {
             let key = records::key(at, change.base);
+            self.release(at, &key)?;
             match &change.left {
-                Some(left) => self.ops.put(ids, Family::Records, &key, left.bytes()),
+                Some(left) => self.replaced.push((at, left.clone())),
                 None => self.ops.delete(ids, Family::Records, &key),
             }
             tail.gaps |= change.left.is_none();

@@ -24,18 +24,20 @@ pub struct Settings {
     /// Bytes of the newest batches kept in memory for readers at the tail, over all partitions. More: readers may fall
     /// further behind before they read from disk. It fills only as records come.
     pub cache_bytes_max: usize,
-    /// Bytes gathered in memory before they go to a file; up to four such are in memory while files are written. More: fewer
-    /// and larger files, more memory.
+    /// Bytes of one file of the journal. More: fewer files. Less: disk is given back sooner and in smaller parts.
+    pub segment_bytes: u64,
+    /// Bytes of changes gathered in memory before they go to files; batches are not among them. While files are written, as
+    /// much again. More: fewer and larger files, more memory, a longer start after a kill.
     pub memtable_bytes: usize,
     /// Bytes of RocksDB's cache of index and state blocks. More: state that does not fit in memory is read faster.
     pub block_cache_bytes: usize,
-    /// Bytes of the write-ahead log before its oldest part is made superfluous by writing memory to files. More: a longer
-    /// start after a kill. Less: more and smaller files.
-    pub wal_bytes_max: u64,
+    /// Bytes of the journal that a start after a kill may have to look through. More: a longer start. Less: memory is
+    /// written to files more often, and the disk is waited for each time.
+    pub replay_bytes_max: u64,
     /// Files that RocksDB keeps open. More: fewer opens when much is read; each takes a descriptor and some KiB.
     pub open_files_max: u32,
-    /// Milliseconds that records are kept in topics that are created without a `retention.ms`; 0 is for ever
-    /// (`log.retention.ms`). Topics that are there keep what they have.
+    /// Milliseconds that records are kept in topics that have no `retention.ms` of their own, also those that are there; 0 is
+    /// for ever (`log.retention.ms`).
     pub retention_ms: u64,
     /// Milliseconds between two passes of retention and compaction. More: disk use overshoots its limits longer.
     pub maintenance_interval_ms: u64,
@@ -54,9 +56,9 @@ pub struct Settings {
     /// Appends are refused while the disk has fewer bytes free than this, so that what was taken can still be finished: it
     /// should be no less than four times `memtable_bytes`. Below twice as much, maintenance gives back all that it can.
     pub disk_free_bytes_min: u64,
-    /// Start even if the write-ahead log is damaged before its end, and lose what comes behind the damage. Off, such a log
-    /// refuses to start and says where it is damaged; what a crash cut off at the very end is no damage.
-    pub accept_damaged_wal: bool,
+    /// Start even if the journal is damaged before its end, and lose what comes behind the damage. Off, such a log refuses to
+    /// start and says where it is damaged; what a crash cut off at the very end is no damage.
+    pub accept_damaged_journal: bool,
 }
 
 impl Default for Settings {
@@ -67,9 +69,10 @@ impl Default for Settings {
             queue_waiters_max: 10_000,
             group_bytes_max: MIB,
             cache_bytes_max: 64 * MIB,
+            segment_bytes: 256 << 20,
             memtable_bytes: 32 * MIB,
             block_cache_bytes: 32 * MIB,
-            wal_bytes_max: 512 << 20,
+            replay_bytes_max: 4 << 30,
             open_files_max: 1024,
             retention_ms: 604_800_000,
             maintenance_interval_ms: 30_000,
@@ -79,7 +82,7 @@ impl Default for Settings {
             unpacked_bytes_max: 256 * MIB,
             producer_expiry_ms: 86_400_000,
             disk_free_bytes_min: 512 << 20,
-            accept_damaged_wal: false,
+            accept_damaged_journal: false,
         }
     }
 }

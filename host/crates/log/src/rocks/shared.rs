@@ -1,9 +1,11 @@
 //! What the handle, the writer, the syncer and the maintenance share. Holds no rule of its own: who may change what stands
-//! with each part. Invariant: RocksDB is written by the writer's thread alone.
+//! with each part. Invariant: the journal and RocksDB are written by the
+//! writer's thread alone.
 
 use super::cache::TailCache;
 use super::disk::DiskGuard;
 use super::health::Refusal;
+use super::journal::Journal;
 use super::maintenance::Maintenance;
 use super::ops::FamilyIds;
 use super::partition::Partition;
@@ -28,6 +30,7 @@ const ADMIN_LEN: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) store: Store,
+    pub(super) journal: Journal,
     pub(super) ids: FamilyIds,
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
@@ -67,6 +70,11 @@ impl Shared {
         let topic = catalog.topics().numbered(at.topic).cloned().ok_or(UnknownPartition(at))?;
         Ok((partition, topic))
     }
+    /// Writes what is in memory to files, and waits for it, for a bounded time. Whether it is there.
+    pub(super) async fn flush(&self) -> Result<bool, StoreError> {
+        self.administer::<(), StoreError>(Admin::Flush).await?;
+        Ok(self.store.is_flushed())
+    }
     /// Asks the writer for something rare.
     pub(super) async fn administer<T, E: From<StoreError>>(
         &self,
@@ -76,6 +84,7 @@ impl Shared {
         let held = self.queue.room(ADMIN_LEN).await.map_err(StoreError::from)?;
         let command = Command::Admin(Box::new(admin(reply)));
         self.queue.push(command, held).map_err(StoreError::from)?;
+        self.queue.nudge();
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 }

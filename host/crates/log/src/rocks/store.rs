@@ -7,8 +7,9 @@ use super::settings::Settings;
 use crate::error::StoreError;
 use potok_types::TopicPartition;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBPinnableSlice,
-    DBRawIterator, DBRecoveryMode, LogLevel, Options, ReadOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBPinnableSlice, DBRawIterator, FlushOptions, LogLevel, Options,
+    ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
 use std::path::Path;
 
@@ -25,10 +26,11 @@ pub(super) enum Family {
     Timers,
     TimersDue,
     Meta,
+    Segments,
 }
 
 impl Family {
-    pub(super) const ALL: [Family; 10] = [
+    pub(super) const ALL: [Family; 11] = [
         Family::Records,
         Family::Times,
         Family::Sizes,
@@ -39,6 +41,7 @@ impl Family {
         Family::Timers,
         Family::TimersDue,
         Family::Meta,
+        Family::Segments,
     ];
     /// Its name on disk.
     pub(super) fn name(self) -> &'static str {
@@ -53,26 +56,26 @@ impl Family {
             Family::Timers => "timers",
             Family::TimersDue => "timers_due",
             Family::Meta => "meta",
+            Family::Segments => "segments",
         }
     }
 }
 
-/// Values smaller than this stay beside their keys: a blob of their own would cost more than it saves.
-const BLOB_LEN_MIN: u64 = 512;
-/// One file of batches; removed records give disk back by the file.
-const BLOB_FILE_LEN: u64 = 256 << 20;
-/// Memory for what is gathered of the small families before it goes to a file.
-const SMALL_MEMTABLE_LEN: usize = 16 << 20;
-/// Memory for what is gathered of state. A put looks for its place among all that is there, and beyond what the processor
-/// caches each look is a wait for memory: with a million keys, puts cost half of what they do with 64 MiB.
-const STATE_MEMTABLE_LEN: usize = 16 << 20;
+/// No memory is written to files by RocksDB on its own account: the writer says when, once the journal is synced up to there
+/// (`flush.rs`). This is RocksDB's largest.
+const MEMTABLE_LEN: usize = 64 << 30;
+/// Memory is taken for entries in pieces of so many bytes.
+const ARENA_BLOCK_LEN: usize = 256 << 10;
+/// Memtables of a family, the one that is filled among them; three may wait for the disk before the writer does.
+const MEMTABLES_MAX: i32 = 4;
 /// Bits a key in the bloom filters of families that are read by key: 1 % false positives.
 const BLOOM_BITS: f64 = 10.0;
-/// The index of a large read is read ahead this far.
-const READ_AHEAD_LEN: usize = 256 << 10;
 /// RocksDB's own log of events: two files of 10 MiB at most.
 const EVENT_LOG_LEN_MAX: usize = 10 << 20;
 const EVENT_LOG_FILES_MAX: usize = 2;
+
+/// Writing memory and merging files is waited for so long: 30 seconds, in which a disk of 10 MB/s writes what may wait.
+const FLUSH_TIME_MAX_US: u64 = 30_000_000;
 
 /// The open database.
 pub(super) struct Store {
@@ -89,8 +92,8 @@ impl Store {
     /// Opens or creates the database in `folder`.
     pub(super) fn open(folder: &Path, settings: &Settings) -> Result<Store, rocksdb::Error> {
         let cache = Cache::new_lru_cache(settings.block_cache_bytes);
-        let families = Family::ALL
-            .map(|family| ColumnFamilyDescriptor::new(family.name(), options_of(family, settings, &cache)));
+        let families =
+            Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), options_of(family, &cache)));
         DB::open_cf_descriptors(&options(settings)?, folder, families).map(|db| Store { db })
     }
     /// Names of the families in `folder`; an error when there is no database.
@@ -106,6 +109,33 @@ impl Store {
     pub(super) fn family(&self, family: Family) -> &ColumnFamily {
         self.db.cf_handle(family.name()).expect("every family is open")
     }
+    /// Takes in a write batch, given as its bytes. The journal has it already.
+    pub(super) fn apply(&self, changes: &[u8]) -> Result<(), rocksdb::Error> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db.write_opt(WriteBatch::from_data(changes), &options)
+    }
+    /// Begins to write what is in memory to files, all families as one.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let families = Family::ALL.map(|family| self.family(family));
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        let families: Vec<_> = families.iter().collect();
+        self.db.flush_cfs_opt(&families, &options).map_err(|error| failure("a flush", &error))
+    }
+    /// Merges the files of a family, what is in memory first written to one.
+    pub(super) fn compact(&self, family: Family) {
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        self.db.compact_range_cf_opt(self.family(family), None::<&[u8]>, None::<&[u8]>, &options);
+    }
+    /// Waits until what was to go to files is there, for a bounded time. Whether it is.
+    pub(super) fn is_flushed(&self) -> bool {
+        let mut options = WaitForCompactOptions::default();
+        options.set_timeout(FLUSH_TIME_MAX_US);
+        self.db.wait_for_compact(&options).is_ok()
+    }
     /// A value, without a copy.
     pub(super) fn get(&self, family: Family, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
         self.db.get_pinned_cf(self.family(family), key).map_err(|error| failure(family.name(), &error))
@@ -117,14 +147,13 @@ impl Store {
         options.set_iterate_upper_bound(end);
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
-    /// The same over record batches. Checksums of blobs are left out unless `verify`: every batch brings its own, and the
-    /// reader checks that; a second pass over the same bytes costs a tenth of a scan.
+    /// The same over `records`. Checksums of blocks are left out unless `verify`: a batch brings its own, and what it says of
+    /// itself tells a place that is not its own; so one damaged batch does not take those beside it along.
     pub(super) fn iterate_records(&self, start: &[u8], end: &[u8], verify: bool) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(start);
         options.set_iterate_upper_bound(end);
         options.set_verify_checksums(verify);
-        options.set_readahead_size(READ_AHEAD_LEN);
         self.db.raw_iterator_cf_opt(self.family(Family::Records), options)
     }
     /// Calls `each` with every entry of `[start, end)` until it says `false`.
@@ -150,13 +179,8 @@ fn options(settings: &Settings) -> Result<Options, rocksdb::Error> {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    // A record cut off at the very end is what a crash leaves. Damage before it is not: stopping there in silence
-    // (point-in-time) would drop acknowledged records that lie behind it, so that is done only when its user says so.
-    options.set_wal_recovery_mode(match settings.accept_damaged_wal {
-        true => DBRecoveryMode::PointInTime,
-        false => DBRecoveryMode::TolerateCorruptedTailRecords,
-    });
-    options.set_max_total_wal_size(settings.wal_bytes_max);
+    // all families go to files together, so that what is there after a crash is one moment of the log
+    options.set_atomic_flush(true);
     options.set_max_open_files(settings.open_files_max.try_into().unwrap_or(i32::MAX));
     options.set_max_background_jobs(2);
     // one thread writes
@@ -172,43 +196,34 @@ fn options(settings: &Settings) -> Result<Options, rocksdb::Error> {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     // What follows has no word in the binding.
-    // Each write-ahead log names the one before it and where that one ended: a machine that loses power may lose the end of
-    // one and keep the beginning of the next, which was not asked to be synced either; replaying both would leave a hole.
-    let chained = "track_and_verify_wals=true";
-    // What a kill left in the write-ahead log is taken into memory and not to files at once: the start is shorter, and
-    // needs no room on a full disk.
-    let quick = "avoid_flush_during_recovery=true";
-    // Reserving room for a whole memtable would make an empty log 140 MiB large, and makes syncs no faster here.
+    // What is in memory when the store is closed is in the journal, which may not be synced.
+    let no_flush = "avoid_flush_during_shutdown=true";
+    // Nor does RocksDB, after a failed write, try of its own account to write its memory again.
+    let no_resume = "max_bgerror_resume_count=0";
+    // Reserving room makes an empty log large.
     let small = "allow_fallocate=false";
-    options.get_options_from_string([chained, quick, small].join(";"))
+    options.get_options_from_string([no_flush, no_resume, small].join(";"))
 }
 
-fn options_of(family: Family, settings: &Settings, cache: &Cache) -> Options {
+fn options_of(family: Family, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_format_version(6);
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::None);
-    options.set_write_buffer_size(SMALL_MEMTABLE_LEN.min(settings.memtable_bytes));
+    options.set_write_buffer_size(MEMTABLE_LEN);
+    options.set_arena_block_size(ARENA_BLOCK_LEN);
+    options.set_max_write_buffer_number(MEMTABLES_MAX);
     match family {
-        Family::Records => {
-            options.set_write_buffer_size(settings.memtable_bytes);
-            // three of them may wait for the disk before the writer does
-            options.set_max_write_buffer_number(4);
-            options.set_enable_blob_files(true);
-            options.set_min_blob_size(BLOB_LEN_MIN);
-            options.set_blob_file_size(BLOB_FILE_LEN);
-            options.set_blob_compression_type(DBCompressionType::None);
-        }
-        Family::State => {
-            table.set_bloom_filter(BLOOM_BITS, false);
-            options.set_write_buffer_size(STATE_MEMTABLE_LEN.min(settings.memtable_bytes));
-            options.set_max_write_buffer_number(4);
-        }
-        Family::Timers | Family::Producers | Family::Offsets | Family::Meta => {
+        Family::State | Family::Timers | Family::Producers | Family::Offsets | Family::Meta => {
             table.set_bloom_filter(BLOOM_BITS, false)
         }
-        Family::Times | Family::Sizes | Family::Partitions | Family::TimersDue => {}
+        Family::Records
+        | Family::Times
+        | Family::Sizes
+        | Family::Partitions
+        | Family::TimersDue
+        | Family::Segments => {}
     }
     options.set_block_based_table_factory(&table);
     options

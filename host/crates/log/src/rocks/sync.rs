@@ -1,11 +1,12 @@
-//! The thread that syncs the write-ahead log for those who asked for it, all that wait by one sync.
+//! The thread that syncs the journal for those who asked for it, all that wait by one sync.
 //! In come answers that may go out once everything written so far is on disk; nobody else waits for them.
 //! Invariant: after a failed sync there is no other one (the kernel may have dropped the pages and would report success):
 //! the log refuses writes from then on.
 
 use super::answer::Answer;
+use super::group::io_failure;
 use super::health::Refusal;
-use super::store::{Store, failure};
+use super::journal::Journal;
 use parking_lot::{Condvar, Mutex};
 
 /// Answers that wait for a sync.
@@ -47,9 +48,9 @@ impl SyncQueue {
 }
 
 /// The thread's whole life.
-pub(super) fn run(queue: &SyncQueue, store: &Store, refusal: &Refusal) {
+pub(super) fn run(queue: &SyncQueue, journal: &Journal, refusal: &Refusal) {
     while let Some(answers) = queue.take() {
-        let outcome = sync(store, refusal);
+        let outcome = sync(journal, refusal);
         for answer in answers {
             answer.give(outcome.clone());
         }
@@ -57,11 +58,10 @@ pub(super) fn run(queue: &SyncQueue, store: &Store, refusal: &Refusal) {
 }
 
 /// Syncs what was written so far; the first failure is the last sync.
-pub(super) fn sync(store: &Store, refusal: &Refusal) -> Result<(), crate::error::StoreError> {
+pub(super) fn sync(journal: &Journal, refusal: &Refusal) -> Result<(), crate::error::StoreError> {
     refusal.check()?;
-    store.db().flush_wal(true).map_err(|error| {
-        let error = failure("the write-ahead log", &error);
-        refusal.refuse(&format!("a sync of the write-ahead log failed: {error}"));
-        error
+    journal.sync().map_err(|error| {
+        refusal.refuse(&format!("a sync of the journal failed: {error}"));
+        io_failure(error)
     })
 }

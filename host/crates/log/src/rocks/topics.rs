@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// The config that the settings have a default for.
-const RETENTION: &str = "retention.ms";
+/// Batches of a deleted topic that are removed in one command: a few milliseconds in which others wait.
+const REMOVED_MAX: usize = 10_000;
 
 /// Topics and their partitions.
 #[derive(Debug, Default)]
@@ -32,6 +32,10 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
+    /// No topics so far; one that sets no configs will have `unset`.
+    pub(super) fn with(unset: TopicConfig) -> Catalog {
+        Catalog { topics: Topics::with(unset), partitions: HashMap::new() }
+    }
     /// The topics.
     pub(super) fn topics(&self) -> &Topics {
         &self.topics
@@ -103,8 +107,7 @@ fn random_id(number: TopicNumber) -> [u8; 16] {
 impl Writer {
     /// Creates a topic.
     pub(super) fn create_topic(&mut self, new: &NewTopic) -> Result<Arc<Topic>, CreateTopicError> {
-        let mut config = self.shared.catalog.read().topics().check_new(new)?;
-        self.set_retention(&mut config)?;
+        let config = self.shared.catalog.read().topics().check_new(new)?;
         let number = self.next(Counter::Topic)?;
         let number =
             TopicNumber(u32::try_from(number).map_err(|_| StoreError::Io("out of topic numbers".into()))?);
@@ -116,19 +119,6 @@ impl Writer {
             config,
         };
         self.keep_topic(topic).map_err(CreateTopicError::from)
-    }
-    /// A topic whose creator names no retention gets that of the settings.
-    fn set_retention(&self, config: &mut TopicConfig) -> Result<(), CreateTopicError> {
-        let wanted = match self.shared.settings.retention_ms {
-            0 => -1,
-            ms => i64::try_from(ms).unwrap_or(i64::MAX),
-        };
-        let is_default =
-            config.retention().is_some_and(|kept| kept.as_millis() == wanted.unsigned_abs().into());
-        if is_default || config.overrides().contains_key(RETENTION) {
-            return Ok(());
-        }
-        config.apply(&[(RETENTION.to_owned(), Some(wanted.to_string()))]).map_err(CreateTopicError::from)
     }
     /// Alters a topic.
     pub(super) fn alter_topic(
@@ -146,21 +136,34 @@ impl Writer {
         self.shared.catalog.write().put(topic.clone(), HashMap::new());
         Ok(topic)
     }
-    /// Deletes a topic with all that is kept of it. Its files are given back by the next pass of the maintenance.
+    /// Deletes a topic with all that is kept of it, but for its batches: there may be millions. The next pass of the
+    /// maintenance removes those, and gives their files back.
     pub(super) fn delete_topic(&mut self, name: &TopicName) -> Result<(), DeleteTopicError> {
         let topic = self.shared.catalog.read().topics().check_delete(name)?;
         let (start, end) = topic_range(topic.number);
-        let families = [Family::Records, Family::Times, Family::Sizes, Family::Partitions, Family::Producers];
+        let families = [Family::Times, Family::Sizes, Family::Partitions, Family::Producers];
         for family in families {
             self.ops.delete_range(self.shared.ids, family, &start, &end);
         }
         self.ops.delete(self.shared.ids, Family::Meta, &meta::topic(topic.number));
+        self.ops.put(self.shared.ids, Family::Meta, &meta::going(topic.number), &[]);
         self.forget_offsets_of(topic.number)?;
         self.write()?;
         let partitions = self.shared.catalog.write().remove(&topic);
         partitions.iter().for_each(|partition| partition.delete());
         self.producers.forget_topic(topic.number);
         Ok(())
+    }
+    /// Removes some batches of a topic that was deleted. Answers whether there are more.
+    pub(super) fn remove_some(&mut self, number: TopicNumber) -> Result<bool, StoreError> {
+        let (start, end) = topic_range(number);
+        let more = self.release_range(&start, &end, REMOVED_MAX)?;
+        self.ops.delete_range(self.shared.ids, Family::Records, &start, more.as_ref().unwrap_or(&end));
+        if more.is_none() {
+            self.ops.delete(self.shared.ids, Family::Meta, &meta::going(number));
+        }
+        self.write()?;
+        Ok(more.is_some())
     }
     /// A partition's entry among the changes: its ends and size.
     pub(super) fn keep_tail(&mut self, at: TopicPartition, tail: &Tail) {

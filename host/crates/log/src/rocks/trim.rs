@@ -3,7 +3,8 @@
 //! batch that holds the log start stays. Readers see the new start before the batches go.
 //! When to do so is `retention.rs`'s business, giving the files back `reclaim.rs`'s.
 
-use super::keys::{partition_prefix, partitions, partitions::Entry, records, sizes, successor, times};
+use super::keys::records::{self, Stored};
+use super::keys::{partition_prefix, partitions, partitions::Entry, sizes, successor, times};
 use super::partition::{Partition, Stretch, Tail};
 use super::read::bytes_between;
 use super::shared::Shared;
@@ -70,14 +71,14 @@ impl Writer {
         limit: u64,
     ) -> Result<Offset, StoreError> {
         let mut entries =
-            self.shared.store.iterate_records(&records::key(at, from), &records::key(at, end), true);
+            self.shared.store.iterate(Family::Records, &records::key(at, from), &records::key(at, end));
         entries.seek_to_first();
         while let Some((key, value)) = entries.item() {
             if left <= limit {
                 let (_, base) = records::parse(key).ok_or_else(|| corrupt(Family::Records, at, "a key"))?;
                 return Ok(base);
             }
-            left = left.saturating_sub(value.len() as u64);
+            left = left.saturating_sub(stored(at, value)?.batch_len());
             entries.next();
         }
         entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
@@ -99,6 +100,7 @@ impl Writer {
             self.ops.put(self.shared.ids, Family::Partitions, &key, &tail.cleaning.encode());
         }
         let (prefix, kept) = (partition_prefix(at), records::key(at, first_kept));
+        self.release_range(&prefix, &kept, usize::MAX)?;
         self.ops.delete_range(self.shared.ids, Family::Records, &prefix, &kept);
         self.drop_times(at, first_kept)?;
         self.drop_ended(at, &mut tail, start);
@@ -110,16 +112,42 @@ impl Writer {
     }
     /// Base offset of the batch that holds `start`, or `start` itself.
     fn first_kept(&self, at: TopicPartition, start: Offset) -> Result<Offset, StoreError> {
-        let mut entries =
-            self.shared.store.iterate_records(&partition_prefix(at), &successor(&partition_prefix(at)), true);
+        let end = successor(&partition_prefix(at));
+        let mut entries = self.shared.store.iterate(Family::Records, &partition_prefix(at), &end);
         entries.seek_for_prev(records::key(at, start));
         let found = entries.item().and_then(|(key, value)| {
-            let batch = potok_types::RecordBatch::from_stored(bytes::Bytes::copy_from_slice(value)).ok()?;
             let (_, base) = records::parse(key)?;
-            (batch.header().last_offset() >= start).then_some(base)
+            (Stored::decode(value)?.last_offset(base)? >= start).then_some(base)
         });
         entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
         Ok(found.unwrap_or(start))
+    }
+    /// The batch under `key` is no longer needed where it lies.
+    pub(super) fn release(&mut self, at: TopicPartition, key: &[u8]) -> Result<(), StoreError> {
+        if let Some(value) = self.shared.store.get(Family::Records, key)? {
+            self.live.remove(stored(at, &value)?);
+        }
+        Ok(())
+    }
+    /// Nor are those of `[start, end)`, up to `limit` of them. Answers the first key that is left when there are more.
+    pub(super) fn release_range(
+        &mut self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (live, mut left, mut stopped_at) = (&mut self.live, limit, None);
+        self.shared.store.scan(Family::Records, (start, end), |key, value| {
+            if left == 0 {
+                stopped_at = Some(key.to_vec());
+                return Ok(false);
+            }
+            left -= 1;
+            // what is no place and no batch takes no room
+            Stored::decode(value).into_iter().for_each(|stored| live.remove(stored));
+            Ok(true)
+        })?;
+        Ok(stopped_at)
     }
     /// Takes what lies before `end` out of the partition's size and its stretches.
     fn uncount(&mut self, at: TopicPartition, tail: &mut Tail, end: Offset) -> Result<(), StoreError> {
@@ -179,6 +207,11 @@ impl Writer {
             tail.epochs.remove(0);
         }
     }
+}
+
+/// A value of `records`.
+pub(super) fn stored(at: TopicPartition, value: &[u8]) -> Result<Stored<'_>, StoreError> {
+    Stored::decode(value).ok_or_else(|| corrupt(Family::Records, at, "a place"))
 }
 
 /// Where retention may go: no further than where an open transaction begins.

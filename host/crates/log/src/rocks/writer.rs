@@ -1,20 +1,22 @@
-//! The writer: the one thread that changes the log. In come commands from the queue, out go groups of them as one write
+//! The writer, which alone changes the log; `drive.rs` says on which thread. In come commands from the queue, out go groups of them as one write
 //! each, then the new ends to readers and the answers to callers.
-//! Invariant: a group is in the write-ahead log whole or not at all; nothing of it is seen before; commands take effect in
+//! Invariant: a group is in the journal whole or not at all; nothing of it is seen before; commands take effect in
 //! the order they came. After a failed write nothing is written any more.
 //! What each kind of change means stands with it (`append.rs`, `units.rs`, `topics.rs`, `trim.rs`, ...).
 
 use super::answer::{Answer, AppendResults};
 use super::append::Entry;
+use super::flush::Unflushed;
+use super::group::{Group, io_failure};
 use super::keys::meta::Counter;
-use super::keys::records;
+use super::live::Live;
 use super::ops::Ops;
 use super::partition::Partition;
 use super::producers::Producers;
 use super::queue::Held;
+use super::reclaim::Moved;
 use super::rewrite::Rewrite;
 use super::shared::Shared;
-use super::store::{Family, failure};
 use super::timers::Pending;
 use super::trim::Trim;
 use super::units::ReadyUnit;
@@ -23,19 +25,12 @@ use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     StoreError,
 };
-use potok_types::{Offset, ProducerId, RecordBatch, TopicName, TopicPartition};
-use rocksdb::{WriteBatch, WriteOptions};
+use potok_types::{Offset, ProducerId, RecordBatch, TopicName, TopicNumber, TopicPartition};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// Other changes a batch, up to which they are put in one by one, so that the batches find room made for them. A unit with
-/// much state has more, and is copied as it was encoded.
-const REPLAY_MAX: usize = 8;
-/// What a batch takes in a write beside its bytes: tag, family, key and lengths.
-const BATCH_OVERHEAD_LEN: usize = 32;
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -66,8 +61,23 @@ pub(super) enum Admin {
     Rewrite(Rewrite, Reply<(), StoreError>),
     TakeNumbers(Counter, u64, Reply<Range<u64>, StoreError>),
     ForgetProducers(Vec<(TopicPartition, ProducerId)>, Duration, Reply<usize, StoreError>),
-    /// Nothing to write: answers when all before it is written and synced.
-    Sync(Reply<(), StoreError>),
+    /// Batches lie elsewhere in the journal from now on.
+    Move(Vec<Moved>, Reply<(), StoreError>),
+    /// Removes some batches of a topic that was deleted. Answers whether there are more.
+    RemoveSome(TopicNumber, Reply<bool, StoreError>),
+    /// Ends the journal's segment, so that it can be taken away.
+    Seal(Reply<(), StoreError>),
+    /// Merges the files of places.
+    Compact(Reply<(), StoreError>),
+    /// Nothing to write: answers when all before it is written and synced, and begins to go to files.
+    Flush(Reply<(), StoreError>),
+}
+
+impl Command {
+    /// Whether it is left to the writer's thread.
+    pub(super) fn is_rare(&self) -> bool {
+        matches!(self, Command::Admin(_))
+    }
 }
 
 impl std::fmt::Debug for Command {
@@ -90,12 +100,16 @@ pub(super) struct Writer {
     /// The group's batches, where they will lie.
     pub(super) placed: Vec<(Arc<Partition>, RecordBatch)>,
     pub(super) placed_len: usize,
+    /// Batches that take the place of others: what compaction left, and what moves within the journal.
+    pub(super) replaced: Vec<(TopicPartition, RecordBatch)>,
+    pub(super) live: Live,
+    pub(super) unflushed: Unflushed,
     /// Partitions that the group changes.
     pub(super) touched: Vec<Arc<Partition>>,
     answers: Vec<Answer>,
     answers_synced: Vec<Answer>,
     held: Vec<Held>,
-    options: WriteOptions,
+    inbox: VecDeque<(Command, Held)>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -104,21 +118,20 @@ impl std::fmt::Debug for Writer {
     }
 }
 
-/// Whatever ends the writer, nobody waits for it any more, and a panic ends all writing.
-struct Ending(Arc<Shared>);
+/// A panic ends all writing.
+struct Panicking(Arc<Shared>);
 
-impl Drop for Ending {
+impl Drop for Panicking {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.refusal.refuse("the writer's thread panicked: the process's own log says where");
+            self.0.refusal.refuse("the writer panicked: the process's own log says where");
+            self.0.queue.abandon();
         }
-        self.0.queue.abandon();
-        self.0.syncs.close();
     }
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>) -> Writer {
+    pub(super) fn new(shared: Arc<Shared>, live: Live, unflushed: Unflushed) -> Writer {
         Writer {
             shared,
             producers: Producers::default(),
@@ -126,26 +139,38 @@ impl Writer {
             ops: Ops::default(),
             placed: Vec::new(),
             placed_len: 0,
+            replaced: Vec::new(),
+            live,
+            unflushed,
             touched: Vec::new(),
             answers: Vec::new(),
             answers_synced: Vec::new(),
             held: Vec::new(),
-            options: WriteOptions::default(),
+            inbox: VecDeque::new(),
         }
     }
-    /// The thread's whole life: until the queue is closed and empty.
-    pub(super) fn run(mut self) {
-        let _ending = Ending(self.shared.clone());
-        let mut inbox = VecDeque::new();
-        while self.shared.queue.take(&mut inbox) {
-            for (command, held) in inbox.drain(..) {
-                self.held.push(held);
-                self.handle(command);
-                if self.ops.len() + self.placed_len >= self.shared.settings.group_bytes_max {
-                    self.finish();
-                }
+    /// Does what waits, up to the first command that `takes` does not. Whether there was any.
+    pub(super) fn round(&mut self, takes: impl Fn(&Command) -> bool) -> bool {
+        let _panicking = Panicking(self.shared.clone());
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let any = self.shared.queue.take(&mut inbox, takes);
+        for (command, held) in inbox.drain(..) {
+            self.held.push(held);
+            self.handle(command);
+            if self.ops.len() + self.placed_len >= self.shared.settings.group_bytes_max {
+                self.finish();
             }
-            self.finish();
+        }
+        self.finish();
+        self.inbox = inbox;
+        any
+    }
+    /// Drops the answers of a group that a panic cut short: whoever waits for one learns that there will be none.
+    pub(super) fn forget(&mut self) {
+        self.answers.clear();
+        self.answers_synced.clear();
+        for held in self.held.drain(..) {
+            self.shared.queue.release(held);
         }
     }
     fn handle(&mut self, command: Command) {
@@ -167,6 +192,8 @@ impl Writer {
                 // what a failed command left behind
                 self.ops.clear();
                 self.touched.clear();
+                self.replaced.clear();
+                self.restore_live();
             }
         }
     }
@@ -193,7 +220,11 @@ impl Writer {
             Admin::ForgetProducers(candidates, silence, to) => {
                 drop(to.send(self.forget_silent_producers(&candidates, silence)));
             }
-            Admin::Sync(to) => self.reply_synced(to, Ok(())),
+            Admin::Move(moved, to) => drop(to.send(self.move_batches(moved))),
+            Admin::RemoveSome(topic, to) => drop(to.send(self.remove_some(topic))),
+            Admin::Seal(to) => drop(to.send(self.seal())),
+            Admin::Compact(to) => drop(to.send(self.compact())),
+            Admin::Flush(to) => drop(to.send(self.flush())),
         }
     }
     fn answer_later(&mut self, acks: Acks, answer: Answer) {
@@ -231,6 +262,7 @@ impl Writer {
         for held in self.held.drain(..) {
             self.shared.queue.release(held);
         }
+        self.sync_ahead();
     }
     /// Writes what the group holds as one, then shows it to readers.
     pub(super) fn write(&mut self) -> Result<(), StoreError> {
@@ -239,8 +271,10 @@ impl Writer {
             self.keep_tail(partition.at, &partition.tail.lock());
             self.touched.push(partition);
         }
-        let outcome = if self.ops.is_empty() { Ok(()) } else { self.write_group() };
+        let is_nothing = self.ops.is_empty() && self.replaced.is_empty();
+        let outcome = if is_nothing { Ok(()) } else { self.write_group() };
         self.ops.clear();
+        self.replaced.clear();
         self.placed_len = 0;
         self.timers.clear();
         if outcome.is_ok() {
@@ -252,33 +286,40 @@ impl Writer {
         }
         outcome
     }
-    /// The group as RocksDB takes it. The batches, most of the bytes, are copied once, into room that is there.
-    fn write_batch(&mut self) -> Result<WriteBatch, StoreError> {
-        let store = &self.shared.store;
-        let mut batch = if self.ops.count() <= REPLAY_MAX * (self.placed.len() + 1) {
-            let room = self.ops.len() + self.placed_len + BATCH_OVERHEAD_LEN * self.placed.len();
-            let mut batch = WriteBatch::with_capacity_bytes(room);
-            let replayed = self.ops.replay(store, self.shared.ids, &mut batch);
-            replayed.ok_or_else(|| StoreError::Io("a group of changes does not read back".into()))?;
-            batch
-        } else {
-            self.ops.batch()
-        };
-        let family = store.family(Family::Records);
-        for (partition, placed) in &self.placed {
-            batch.put_cf(family, records::key(partition.at, placed.header().base_offset), placed.bytes());
-        }
-        Ok(batch)
-    }
     fn write_group(&mut self) -> Result<(), StoreError> {
         self.shared.refusal.check()?;
-        let batch = self.write_batch()?;
-        self.shared.disk.count(batch.size_in_bytes());
-        self.shared.store.db().write_opt(batch, &self.options).map_err(|error| {
-            let error = failure("the store", &error);
-            self.shared.refusal.refuse(&format!("a write failed: {error}"));
-            error
-        })
+        self.put_group().inspect_err(|error| self.shared.refusal.refuse(&format!("a write failed: {error}")))
+    }
+    fn put_group(&mut self) -> Result<(), StoreError> {
+        let Shared { journal, store, ids, disk, .. } = &*self.shared;
+        let mut group = Group::new(journal)?;
+        let placed = self.placed.iter().map(|(partition, batch)| (partition.at, batch));
+        let replaced = self.replaced.iter().map(|(at, batch)| (*at, batch));
+        for (at, batch) in placed.chain(replaced) {
+            if let Some(segment) = group.put(*ids, &mut self.ops, at, batch) {
+                self.live.add(segment, batch.len() as u64);
+            }
+        }
+        self.live.keep(*ids, &mut self.ops);
+        let len = group.write(*ids, &mut self.ops, journal, store)?;
+        disk.count(len);
+        self.unflushed.count(self.ops.len(), self.ops.count(), len);
+        Ok(())
+    }
+    /// Ends the journal's segment, and begins the next one with an entry, so that nothing needs the ended one to go on from.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        self.shared.refusal.check()?;
+        self.shared.journal.seal().map_err(io_failure)?;
+        self.write_group()
+    }
+    /// Takes the counts as they are kept, when a command failed after it changed them.
+    fn restore_live(&mut self) {
+        if self.live.is_changed() {
+            match Live::load(&self.shared.store) {
+                Ok(live) => self.live = live,
+                Err(error) => self.shared.refusal.refuse(&format!("the store cannot be read: {error}")),
+            }
+        }
     }
     /// Puts a partition among those that the group changes.
     pub(super) fn touch(&mut self, partition: &Arc<Partition>, touched: &mut bool) {

@@ -163,6 +163,9 @@ pub(crate) mod testing {
         fn secret(&self, name: &str) -> Option<Vec<u8>> {
             (name == "token").then(|| b"s3cret".to_vec())
         }
+        fn denied(&self, reason: String) {
+            self.say(format!("denied {reason}"));
+        }
     }
 
     /// A host over a new port, with the stores `a` and `b` and the grants of `token` and `absent`.

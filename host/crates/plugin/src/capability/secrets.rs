@@ -1,16 +1,13 @@
 //! `potok:plugin/secrets`: secrets that the deployment grants by name. Limit: `SECRET_NAME_LEN_MAX`.
-//! A name that is not granted is denied without asking the port for a value; the denial is a line in the guest's log and a count.
+//! A name that is not granted is denied without asking the port for a value; the port tells of the denial, and counts it.
 
 use super::Views;
-use crate::api::{Grant, LogLevel};
+use crate::api::Grant;
 use crate::bindings::secrets::{Error, Host as SecretsHost, add_to_linker as add};
 use crate::host::Host;
 use crate::limits::{SECRET_NAME_LEN_MAX, cut};
 use wasmtime::Result;
 use wasmtime::component::Linker;
-
-/// The metric that counts denials, of every kind.
-const DENIALS: &str = "denials";
 
 impl SecretsHost for Host {
     fn get(&mut self, name: String) -> Result<Result<Vec<u8>, Error>> {
@@ -19,8 +16,7 @@ impl SecretsHost for Host {
         let name = cut(name, SECRET_NAME_LEN_MAX);
         if !granted {
             let reason = format!("secret {name:?} is not granted: add it to the deployment's grants");
-            self.port.log(LogLevel::Warn, reason.clone());
-            self.port.count(DENIALS, 1);
+            self.port.denied(reason.clone());
             return Ok(Err(Error::Denied(reason)));
         }
         Ok(self.port.secret(&name).ok_or_else(|| {
@@ -51,6 +47,9 @@ mod tests {
         assert!(
             matches!(host.get("other".into()).unwrap(), Err(Error::Denied(why)) if why.contains("not granted"))
         );
-        assert_eq!(port.said.lock()[1], "count denials 1");
+        let said = port.said.lock();
+        assert!(
+            matches!(said.as_slice(), [line] if line.starts_with("denied secret \"other\" is not granted"))
+        );
     }
 }

@@ -1,14 +1,14 @@
 //! One processor: its deployment, its boards, its running tasks.
 
 use super::{Inner, panicked};
-use crate::api::{Deployment, ProcessorStatus, TaskState, group_of};
+use crate::api::{Deployment, ProcessorStatus, TaskFailure, TaskState, group_of};
 use crate::board::{Board, Position};
 use crate::task::{self, TaskContext};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use potok_log::Log;
 use potok_plugin::ModuleInfo;
-use potok_types::{Offset, PartitionIndex};
+use potok_types::{Offset, PartitionIndex, TopicName};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -48,10 +48,29 @@ impl Entry {
     }
     /// Partitions that all inputs have.
     pub(super) fn partitions(&self, log: &dyn Log) -> usize {
+        self.partition_counts(log).iter().map(|(_, count)| *count).min().unwrap_or(0) as usize
+    }
+    /// How many partitions each input has; 0 where it is gone.
+    fn partition_counts(&self, log: &dyn Log) -> Vec<(TopicName, u32)> {
         let deployment = self.deployment();
-        let counts =
-            deployment.spec.inputs.iter().map(|input| log.topic(input).map_or(0, |topic| topic.partitions));
-        counts.min().unwrap_or(0) as usize
+        let count = |input: &TopicName| log.topic(input).map_or(0, |topic| topic.partitions);
+        deployment.spec.inputs.iter().map(|input| (input.clone(), count(input))).collect()
+    }
+    /// Partitions that only some inputs have are nobody's: shown as stopped, so that what lies in them is not passed over in silence.
+    fn show_unjoined(&self, room: &Inner) {
+        let counts = self.partition_counts(&*room.log);
+        let joined = counts.iter().map(|(_, count)| *count).min().unwrap_or(0);
+        let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        if joined == 0 || joined == most {
+            return;
+        }
+        let each: Vec<_> = counts.iter().map(|(topic, count)| format!("{topic} has {count}")).collect();
+        let reason = format!(
+            "partitions are joined by number and the inputs have not the same ({}): give each as many, and it starts",
+            each.join(", ")
+        );
+        let failure = TaskFailure { at: room.clock.now(), kind: "open".to_owned(), reason, record: None };
+        (joined..most).for_each(|partition| self.stop_shown(partition, &failure));
     }
     /// Starts a task for every partition that has none.
     pub(super) fn start_missing(&self, room: &Inner, module: &Arc<ModuleInfo>) {
@@ -74,11 +93,14 @@ impl Entry {
                 partition: PartitionIndex(partition),
                 board: board.clone(),
                 cache: room.cache.clone(),
+                units: room.units.clone(),
                 stop: stop.clone(),
                 pulse: room.pulse.clone(),
             };
-            tasks.insert(partition, Running { stop, ended: room.threads.spawn(run_caught(ctx)) });
+            tasks.insert(partition, Running { stop, ended: room.threads.host(run_caught(ctx)) });
         }
+        drop(tasks);
+        self.show_unjoined(room);
     }
     fn board(&self, partition: u32) -> Arc<Board> {
         let make = || Arc::new(Board::new(PartitionIndex(partition), TaskState::Starting));
@@ -128,14 +150,15 @@ impl Entry {
         ProcessorStatus { deployment: (*self.deployment()).clone(), tasks }
     }
     /// Shows every partition's task as stopped for a reason that concerns all of them.
-    pub(super) fn show_stopped(&self, log: &dyn Log, failure: &crate::api::TaskFailure) {
+    pub(super) fn show_stopped(&self, log: &dyn Log, failure: &TaskFailure) {
         let partitions = u32::try_from(self.partitions(log)).unwrap_or(u32::MAX).max(1);
-        for partition in 0..partitions {
-            let board = self.board(partition);
-            if board.state() != TaskState::Stopped {
-                board.failed(failure.clone(), 1);
-                board.set_state(TaskState::Stopped);
-            }
+        (0..partitions).for_each(|partition| self.stop_shown(partition, failure));
+    }
+    fn stop_shown(&self, partition: u32, failure: &TaskFailure) {
+        let board = self.board(partition);
+        if board.state() != TaskState::Stopped {
+            board.failed(failure.clone(), 1);
+            board.set_state(TaskState::Stopped);
         }
     }
 }

@@ -11,11 +11,11 @@ use crate::api::{
     DeployError, DeploySpec, Deployment, LOGS_TOPIC, ProcessorError, ProcessorStatus, ResetTo, TaskFailure,
     TaskState,
 };
+use crate::budget::Budget;
 use crate::deployment;
 use crate::guest::Guests;
 use crate::runtime::GuestThreads;
-use crate::settings::Settings;
-use crate::state::CacheBudget;
+use crate::settings::{Settings, UNITS_BYTES_MAX};
 use entry::Entry;
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -73,9 +73,10 @@ struct Inner {
     guests: Arc<dyn Guests>,
     clock: Arc<dyn Clock>,
     threads: GuestThreads,
-    cache: Arc<CacheBudget>,
+    cache: Arc<Budget>,
+    units: Arc<Budget>,
     entries: Mutex<BTreeMap<ProcessorName, Arc<Entry>>>,
-    /// One operation at a time on each name.
+    /// One operation at a time on each name; only of names that one runs or waits on.
     turns: Mutex<BTreeMap<ProcessorName, Arc<tokio::sync::Mutex<()>>>>,
     /// Tasks run only between the start and the end of [`Processors::run`].
     running: AtomicBool,
@@ -97,7 +98,8 @@ impl Processors {
             entries.insert(deployment.name.clone(), Arc::new(Entry::new(deployment)));
         }
         let inner = Inner {
-            cache: CacheBudget::new(settings.state_cache_bytes),
+            cache: Budget::new(settings.state_cache_bytes),
+            units: Budget::new(UNITS_BYTES_MAX),
             settings: Arc::new(settings),
             log,
             guests,
@@ -248,12 +250,17 @@ impl Processors {
         F: Future<Output = T> + Send + 'static,
     {
         let room = self.clone();
-        let turn = self.inner.turns.lock().entry(name).or_default().clone();
+        let turn = Turn::of(self.inner.clone(), name);
         let spawned = self.inner.threads.spawn(async move {
-            let _turn = turn.lock().await;
+            let _now = turn.line.lock().await;
             operation(room).await
         });
         async move { spawned.await.ok() }
+    }
+    /// Names on which an operation runs or waits.
+    #[cfg(test)]
+    pub(crate) fn turns(&self) -> usize {
+        self.inner.turns.lock().len()
     }
     async fn operate<F>(
         &self,
@@ -282,6 +289,31 @@ impl Processors {
         match self.inner.log.create_topic(topic).await {
             Ok(_) | Err(CreateTopicError::Exists(_)) => {}
             Err(error) => tracing::error!(%error, "the topic of the guests' log lines cannot be created"),
+        }
+    }
+}
+
+/// A place in the line of one name. The last one to go takes the line with it: a name that nothing is deployed under may be asked
+/// for as well, and costs nothing afterwards.
+struct Turn {
+    room: Arc<Inner>,
+    name: ProcessorName,
+    line: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Turn {
+    fn of(room: Arc<Inner>, name: ProcessorName) -> Turn {
+        let line = room.turns.lock().entry(name.clone()).or_default().clone();
+        Turn { room, name, line }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut turns = self.room.turns.lock();
+        // this one and the map's own: nobody waits, and nobody can come meanwhile
+        if Arc::strong_count(&self.line) == 2 {
+            turns.remove(&self.name);
         }
     }
 }

@@ -3,7 +3,6 @@
 //! In come reads and writes of a call, out go the changes of a unit. Invariant: nothing of a call reaches a unit before
 //! [`KeyedState::accept`], and nothing that the log does not hold yet is forgotten before [`KeyedState::committed`].
 
-mod budget;
 mod call;
 #[cfg(test)]
 mod model;
@@ -11,7 +10,8 @@ mod scan;
 mod table;
 pub(crate) mod value;
 
-use crate::settings::{CALL_STATE_BYTES_MAX, STATE_READ_KEYS_MAX};
+use crate::budget::{Budget, Share};
+use crate::settings::{CALL_STATE_BYTES_MAX, READ_GROWTH_MAX, STATE_READ_KEYS_MAX};
 use call::{CallWrites, WriteAt};
 use potok_log::{Log, StateChange, StateStore, TaskKey};
 use potok_plugin::{ScanPage, StoreSpec};
@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use table::{SlotId, Table};
 
-pub(crate) use budget::{CacheBudget, CacheShare};
 pub(crate) use scan::Ask;
 
 /// Why state could not be read or written.
@@ -38,7 +37,9 @@ pub(crate) struct KeyedState {
     task: TaskKey,
     stores: Vec<Store>,
     /// None without stores.
-    cache: Option<CacheShare>,
+    cache: Option<Share>,
+    /// Bytes of the tables at which the next read makes room first.
+    crowded_at: usize,
     /// Bytes that the running call has written.
     call_bytes: usize,
     found: Vec<Found>,
@@ -60,12 +61,12 @@ enum Found {
 }
 
 impl KeyedState {
-    pub(crate) fn new(task: TaskKey, specs: &[StoreSpec], budget: &Arc<CacheBudget>) -> KeyedState {
+    pub(crate) fn new(task: TaskKey, specs: &[StoreSpec], budget: &Arc<Budget>) -> KeyedState {
         let store =
             |spec: &StoreSpec| Store { table: Table::new(spec.ttl_ms), writes: CallWrites::default() };
         let stores: Vec<_> = specs.iter().map(store).collect();
         let cache = (!stores.is_empty()).then(|| budget.share());
-        KeyedState { task, stores, cache, call_bytes: 0, found: Vec::new() }
+        KeyedState { task, stores, cache, crowded_at: 0, call_bytes: 0, found: Vec::new() }
     }
     fn key_of(&self, store: u32) -> StateStore {
         StateStore { task: self.task, store }
@@ -76,7 +77,8 @@ impl KeyedState {
         self.stores.get_mut(store as usize).ok_or_else(none)
     }
 
-    /// One value for each key, null where there is none; stops after the value with which they pass `bytes_max`.
+    /// One value for each key, null where there is none; stops after the value with which they pass `bytes_max`. What it reads is
+    /// kept in the tables, which a call that reads for a second must not fill without end.
     pub(crate) fn get(
         &mut self,
         log: &dyn Log,
@@ -85,6 +87,9 @@ impl KeyedState {
         bytes_max: usize,
         now: Timestamp,
     ) -> Result<Column, StateFault> {
+        if self.bytes() > self.crowded_at {
+            self.shrink();
+        }
         let at = self.key_of(store);
         let mut found = std::mem::take(&mut self.found);
         found.clear();
@@ -156,13 +161,18 @@ impl KeyedState {
         self.stores.iter_mut().for_each(|store| store.table.committed(unit));
         self.shrink();
     }
+    /// Bytes of all tables.
+    fn bytes(&self) -> usize {
+        self.stores.iter().map(|store| store.table.bytes()).sum()
+    }
     fn shrink(&mut self) {
-        let Some(bytes_max) = self.cache.as_ref().map(CacheShare::bytes) else { return };
-        let total: usize = self.stores.iter().map(|store| store.table.bytes()).sum();
-        if total > bytes_max {
+        let Some(bytes_max) = self.cache.as_ref().map(Share::bytes) else { return };
+        if self.bytes() > bytes_max {
             let share = bytes_max / self.stores.len();
             self.stores.iter_mut().for_each(|store| store.table.shrink(share));
         }
+        // what is not committed cannot go: only what is read from here on counts
+        self.crowded_at = self.bytes().max(bytes_max) + READ_GROWTH_MAX;
     }
     /// The shortest time to live of any store.
     pub(crate) fn ttl_min(&self) -> Option<Duration> {
@@ -269,4 +279,37 @@ fn collect(part: &Store, found: &[Found], filled: &[SlotId], bytes_max: usize, n
         }
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{START, VirtualTime, virtually};
+    use potok_log::MemoryLog;
+    use potok_types::PartitionIndex;
+
+    #[test]
+    fn a_call_that_reads_without_end_fills_no_memory() {
+        virtually(async {
+            let log = MemoryLog::new(VirtualTime::current());
+            let task = TaskKey { processor: 1, partition: PartitionIndex(0) };
+            let specs = [StoreSpec { name: "s".into(), ttl_ms: None }];
+            let mut state = KeyedState::new(task, &specs, &Budget::new(1 << 20));
+            state
+                .put(0, [Some(&b"mine"[..])].into_iter().collect(), [Some(&b"v"[..])].into_iter().collect())
+                .unwrap();
+            for i in 0..4_000u32 {
+                let mut key = vec![0; 16 << 10];
+                key[..4].copy_from_slice(&i.to_be_bytes());
+                let keys: Column = [Some(&key[..]), Some(b"mine")].into_iter().collect();
+                let values = state.get(&*log, 0, &keys, 1 << 20, START).unwrap();
+                assert_eq!(values.iter().collect::<Vec<_>>(), [None, Some(&b"v"[..])]);
+                assert!(
+                    state.bytes() < (1 << 20) + 2 * READ_GROWTH_MAX,
+                    "{} bytes after {i} reads",
+                    state.bytes()
+                );
+            }
+        });
+    }
 }

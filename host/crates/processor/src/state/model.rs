@@ -1,7 +1,8 @@
 //! Drawn operations on keyed state against a plain map: whatever is put, deleted, accepted, discarded, sealed, committed and
 //! evicted in between, reads and scans answer as the map does.
 
-use super::{Ask, CacheBudget, KeyedState};
+use super::{Ask, KeyedState};
+use crate::budget::Budget;
 use crate::testing::{START, VirtualTime, virtually};
 use potok_log::{Acks, Log, MemoryLog, Seeded, StateChange, TaskKey, Unit};
 use potok_plugin::{ScanRange, StoreSpec};
@@ -29,7 +30,7 @@ fn drawn_operations_get_the_answers_of_a_plain_map() {
             let log = MemoryLog::new(VirtualTime::current());
             let task = TaskKey { processor: 1, partition: PartitionIndex(0) };
             let specs = [StoreSpec { name: "s".into(), ttl_ms: None }];
-            let budget = CacheBudget::new(if seed % 2 == 0 { 0 } else { 2_000 });
+            let budget = Budget::new(if seed % 2 == 0 { 0 } else { 2_000 });
             let state = KeyedState::new(task, &specs, &budget);
             let (call, head) = (Map::new(), Map::new());
             let mut run = Run { seeded: Seeded::new(seed), log, state, call, head, unit: 1, flying: None };

@@ -44,7 +44,7 @@ pub(super) fn scan(
     if is_empty || limit == 0 {
         return Ok(page);
     }
-    let ids = table.uncommitted().to_vec();
+    let ids = table.uncommitted();
     writes.index();
     let (table, writes) = (&*table, &*writes);
     let mut head = head_entries(table, &ids, range, now);

@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use potok_types::{Column, Timestamp};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Place of an entry in the table; valid until the next eviction.
@@ -15,6 +16,8 @@ pub(crate) type SlotId = u32;
 
 /// Bytes that an entry takes beside its key and value: the slot, its place in the index, two allocations.
 const SLOT_OVERHEAD_LEN: usize = 112;
+/// Free places that are not worth the work of giving them back: some hundred kilobytes.
+const FREE_KEPT_MAX: usize = 4_096;
 
 #[derive(Debug)]
 struct Slot {
@@ -46,7 +49,7 @@ pub(crate) struct Table {
     hand: usize,
     ttl: Option<Duration>,
     /// Uncommitted entries by key, made at the first scan after a change.
-    sorted: Option<Vec<SlotId>>,
+    sorted: Option<Arc<[SlotId]>>,
 }
 
 impl Table {
@@ -198,15 +201,16 @@ impl Table {
         let committed = self.committed;
         self.find(key).is_some_and(|id| self.slots[id as usize].unit > committed)
     }
-    /// Uncommitted entries in the order of their keys.
-    pub(crate) fn uncommitted(&mut self) -> &[SlotId] {
+    /// Uncommitted entries in the order of their keys; the same list for every page of a scan.
+    pub(crate) fn uncommitted(&mut self) -> Arc<[SlotId]> {
         let slots = &self.slots;
-        self.sorted.get_or_insert_with(|| {
+        let sorted = self.sorted.get_or_insert_with(|| {
             let mut ids: Vec<SlotId> = self.flying.iter().chain(&self.dirty).copied().collect();
             ids.sort_unstable_by(|a, b| slots[*a as usize].key.cmp(&slots[*b as usize].key));
             ids.dedup();
-            ids
-        })
+            ids.into()
+        });
+        sorted.clone()
     }
     /// The key there.
     pub(crate) fn key(&self, id: SlotId) -> &[u8] {
@@ -214,6 +218,10 @@ impl Table {
     }
     /// Evicts entries that were not used lately until `bytes_max` is kept or only uncommitted ones are left.
     pub(crate) fn shrink(&mut self, bytes_max: usize) {
+        let used = self.slots.len() - self.free.len();
+        if used <= self.flying.len() + self.dirty.len() {
+            return;
+        }
         // two rounds: the first takes the marks away
         let mut steps = self.slots.len() * 2;
         while self.bytes > bytes_max && steps > 0 {
@@ -228,6 +236,29 @@ impl Table {
             }
             self.evict(self.hand);
         }
+        if self.free.len() > FREE_KEPT_MAX && self.free.len() > self.slots.len() / 2 {
+            self.give_back();
+        }
+    }
+    /// Moves the entries together, so that the places that a crowd of them took are not held for ever.
+    fn give_back(&mut self) {
+        let used = self.slots.len() - self.free.len();
+        let mut moved = vec![SlotId::MAX; self.slots.len()];
+        let mut slots = Vec::with_capacity(used);
+        for (slot, to) in
+            std::mem::take(&mut self.slots).into_iter().zip(&mut moved).filter(|(slot, _)| !slot.free)
+        {
+            *to = SlotId::try_from(slots.len()).unwrap_or(SlotId::MAX);
+            slots.push(slot);
+        }
+        let ids = self.flying.iter_mut().chain(&mut self.dirty);
+        ids.for_each(|id| *id = moved[*id as usize]);
+        let (hasher, mut index) = (&self.hasher, HashTable::with_capacity(used));
+        let hash = |id: &SlotId| hasher.hash_one(&*slots[*id as usize].key);
+        for id in (0..slots.len()).filter_map(|at| SlotId::try_from(at).ok()) {
+            index.insert_unique(hash(&id), id, hash);
+        }
+        (self.slots, self.index, self.free, self.hand, self.sorted) = (slots, index, Vec::new(), 0, None);
     }
     fn evict(&mut self, at: usize) {
         let hash = self.hasher.hash_one(&*self.slots[at].key);
@@ -279,6 +310,31 @@ mod tests {
         table.write(b"again", Some(b"v"), NOW, 2);
         let id = table.find(b"again").unwrap();
         assert_eq!(table.value(id, NOW), Some(&b"v"[..]));
+    }
+    #[test]
+    fn places_that_a_crowd_took_are_given_back_and_nothing_is_lost() {
+        let mut table = Table::new(None);
+        let key = |i: u32| i.to_be_bytes();
+        for i in 0..20_000 {
+            table.fill(&key(i), None).unwrap();
+        }
+        (100..110).for_each(|i| table.write(&key(i), Some(b"flies"), NOW, 1));
+        table.seal();
+        (105..115).for_each(|i| table.write(&key(i), Some(b"dirty"), NOW, 2));
+        table.shrink(0);
+        assert_eq!((table.slots.len(), table.free.len()), (15, 0));
+        for i in 100..115 {
+            let id = table.find(&key(i)).unwrap();
+            assert_eq!(table.value(id, NOW), Some(if i < 105 { &b"flies"[..] } else { b"dirty" }));
+        }
+        let sorted: Vec<u32> = table
+            .uncommitted()
+            .iter()
+            .map(|id| u32::from_be_bytes(table.key(*id).try_into().unwrap()))
+            .collect();
+        assert_eq!(sorted, (100..115).collect::<Vec<_>>());
+        table.committed(1);
+        assert_eq!(table.seal().0.len(), 10);
     }
     #[test]
     fn an_entry_past_its_time_is_not_seen() {

@@ -6,6 +6,7 @@ use super::unit::UnitBuilder;
 use super::{Failure, Halt, Task, TaskContext};
 use crate::api::{DEAD_LETTER_SUFFIX, LOGS_TOPIC};
 use crate::board::Tally;
+use crate::budget::Share;
 use crate::lines::LogLine;
 use crate::output::Output;
 use crate::settings::DEAD_LETTER_OVERHEAD_LEN;
@@ -24,6 +25,8 @@ pub(super) struct Flight {
     tally: Tally,
     moved: Vec<(usize, Offset)>,
     stream_time: Option<Timestamp>,
+    /// Its part of the memory for units, held until it has landed.
+    _share: Option<Share>,
     future: BoxFuture<'static, Result<UnitResult, CommitError>>,
 }
 
@@ -56,7 +59,8 @@ impl Task {
         let (number, moved, stream_time) = (self.unit.number, self.take_moved(), self.stream_time);
         let mut tally = self.unit.tally;
         let unit = self.assemble(&moved, &mut tally)?;
-        self.unit = UnitBuilder::new(number + 1);
+        let next = UnitBuilder::new(number + 1, self.ctx.units.clone());
+        let share = std::mem::replace(&mut self.unit, next).into_share();
         let log = self.ctx.log.clone();
         let mut future: BoxFuture<'static, _> =
             Box::pin(async move { log.commit(unit, Acks::Written).await });
@@ -64,7 +68,7 @@ impl Task {
             self.ctx.pulse();
         }
         let polled = futures::poll!(&mut future);
-        self.flight = Some(Flight { number, tally, moved, stream_time, future });
+        self.flight = Some(Flight { number, tally, moved, stream_time, _share: share, future });
         if let Poll::Ready(result) = polled {
             self.landed(result)?;
         }
@@ -221,8 +225,10 @@ impl TaskContext {
     }
     /// Makes records of log lines; without their topic they are lost.
     fn append_lines(&self, lines: &[LogLine], into: &mut Vec<Append>) {
-        let topic = LOGS_TOPIC.parse().ok().and_then(|name| self.log.topic(&name));
-        let Some(topic) = topic.filter(|_| !lines.is_empty()) else { return };
+        if lines.is_empty() {
+            return;
+        }
+        let Some(topic) = LOGS_TOPIC.parse().ok().and_then(|name| self.log.topic(&name)) else { return };
         let name = self.deployment.name.as_str().as_bytes();
         let partition = crate::api::logs_partition(&self.deployment.name, topic.partitions);
         let mut output = Output::new(topic, self.partition, 0);

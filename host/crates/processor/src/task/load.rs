@@ -65,7 +65,7 @@ impl Task {
             guest: None,
             timers: Timers::new(key),
             stream_time,
-            unit: UnitBuilder::new(1),
+            unit: UnitBuilder::new(1, ctx.units.clone()),
             flight: None,
             backoff: Backoff::new(&ctx.settings),
             cap: None,

@@ -19,6 +19,7 @@ mod wait;
 use crate::api::{Deployment, TaskFailure, TaskState};
 use crate::backoff::Backoff;
 use crate::board::Board;
+use crate::budget::Budget;
 use crate::dead_letter::Letterhead;
 use crate::guest::{Guest, Guests};
 use crate::input::Input;
@@ -27,12 +28,12 @@ use crate::output::Output;
 use crate::port::Port;
 use crate::runtime::Waits;
 use crate::settings::Settings;
-use crate::state::CacheBudget;
 use commit::Flight;
 use potok_log::{Log, TaskKey};
 use potok_plugin::{LogLevel, ModuleInfo};
 use potok_types::{Clock, Offset, PartitionIndex, Timestamp, TopicName};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use timers::Timers;
 use tokio::sync::watch;
@@ -51,7 +52,8 @@ pub(crate) struct TaskContext {
     pub(crate) module: Arc<ModuleInfo>,
     pub(crate) partition: PartitionIndex,
     pub(crate) board: Arc<Board>,
-    pub(crate) cache: Arc<CacheBudget>,
+    pub(crate) cache: Arc<Budget>,
+    pub(crate) units: Arc<Budget>,
     pub(crate) stop: CancellationToken,
     /// Raised when a task becomes idle or stops.
     pub(crate) pulse: Arc<watch::Sender<u64>>,
@@ -179,7 +181,7 @@ impl Task {
                 break Halt::Asked;
             }
             match self.turn(backoff).await {
-                Ok(()) => tokio::task::yield_now().await,
+                Ok(()) => give_turn().await,
                 Err(halt) => break halt,
             }
         };
@@ -227,12 +229,14 @@ impl Task {
             return self.call_timers(&due).await;
         }
         let more_timers = self.timers.let_records_go();
+        // before the records: a task that always has some would never come to it
+        let swept = self.sweep_expired()?;
         let wait = match self.next_run()? {
             crate::order::Choice::Run { input, range } => return self.call_records(input, range).await,
             crate::order::Choice::Wait(wait) => Some(wait),
             crate::order::Choice::Nothing => None,
         };
-        if self.sweep_expired()? || more_timers {
+        if swept || more_timers {
             return Ok(Next::Again);
         }
         if self.launch().await? {
@@ -264,4 +268,17 @@ impl Task {
             self.ctx.board.set_state(TaskState::Running);
         }
     }
+}
+
+/// Lets others on this thread go first. Unlike Tokio's own it wakes at once, so that the wait for the next turn is not taken for rest.
+async fn give_turn() {
+    let mut given = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

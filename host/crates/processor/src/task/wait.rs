@@ -12,7 +12,7 @@ use potok_log::{CommitError, KeyRange, StateStore, UnitResult};
 use std::time::Duration;
 
 /// Shortest and longest pause between two sweeps of all stores; between them a tenth of the shortest time to live.
-const SWEEP_PAUSE_MIN: Duration = SWEEP_STEP;
+const SWEEP_PAUSE_MIN: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Where the sweep of expired state is.
@@ -47,10 +47,14 @@ enum Woke {
 }
 
 impl Task {
-    /// Deletes a page of expired entries when it is time; says whether any was deleted.
+    /// Deletes a page of expired entries when it is time; says whether any was deleted. Where much is found the next page is due
+    /// at once: what outlives its time must not pile up.
     pub(super) fn sweep_expired(&mut self) -> Result<bool, Halt> {
+        let Some(pause) = self.sweep.pause else { return Ok(false) };
         let now = self.ctx.clock.monotonic();
-        let Some(pause) = self.sweep.pause.filter(|_| now >= self.sweep.next_at) else { return Ok(false) };
+        if now < self.sweep.next_at {
+            return Ok(false);
+        }
         let Some(store) = self.port.next_with_ttl(self.sweep.store) else {
             (self.sweep.store, self.sweep.from, self.sweep.next_at) = (0, None, now + pause);
             return Ok(false);
@@ -58,7 +62,7 @@ impl Task {
         let range = KeyRange { start: self.sweep.from.take(), end: None, backwards: false };
         let at = StateStore { task: self.key, store };
         let (entries, more) = self.ctx.log.state_scan(at, &range, SWEEP_ENTRIES_MAX).map_err(store_halt)?;
-        (self.sweep.store, self.sweep.next_at) = (store, now + SWEEP_STEP);
+        self.sweep.store = store;
         match entries.last() {
             Some(last) if more => self.sweep.from = Some(after(&last.key)),
             _ => self.sweep.store = store + 1,
@@ -68,8 +72,11 @@ impl Task {
             let (StateFault::Host(reason) | StateFault::Guest(reason)) = fault;
             Halt::Stopped(Failure::new("log", reason))
         })?;
+        let step = if 2 * gone > entries.len() { Duration::ZERO } else { SWEEP_STEP };
+        self.sweep.next_at = now + step;
         if gone > 0 {
-            self.unit.touch();
+            // as a call does, so that a unit takes only so many of them
+            self.unit.joined(entries.iter().map(|entry| entry.key.len()).sum());
         }
         Ok(gone > 0)
     }

@@ -340,6 +340,31 @@ fn secrets_are_given_as_granted_and_a_denial_is_told() {
 }
 
 #[test]
+fn a_guest_cannot_hide_that_it_was_denied_something() {
+    virtually(async {
+        let bench = Bench::new();
+        topics(&bench).await;
+        bench.produce("in", 0, &[(1, "a", "x")]).await;
+        let native = Native::new(|port, _, records| {
+            for i in 0..1_000 {
+                port.count(&format!("name_{i}"), 1);
+                port.log(potok_plugin::LogLevel::Info, format!("line {i}"));
+            }
+            port.denied("secret \"token\" is not granted".into());
+            filtered(records)
+        });
+        let name = bench.deploy("p", native, &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        let task = &bench.room.status(&name).unwrap().tasks[0];
+        assert_eq!(task.failures["denied"], 1);
+        let lines = bench.records(crate::LOGS_TOPIC, crate::api::logs_partition(&name, 4).0);
+        assert!(
+            lines.iter().any(|(_, line, _)| line.contains("\"host\"") && line.contains("is not granted"))
+        );
+    });
+}
+
+#[test]
 fn a_guests_own_metrics_are_kept_up_to_a_number_of_names() {
     virtually(async {
         let bench = Bench::new();

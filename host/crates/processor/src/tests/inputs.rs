@@ -1,6 +1,7 @@
 //! Several inputs, transactions, retention, and output topics that change.
 
 use super::guests::{filter, filtered, values};
+use crate::api::TaskState;
 use crate::testing::{Bench, Native, covered, fresh, sleep, virtually};
 use potok_log::TopicChange;
 use std::time::Duration;
@@ -56,6 +57,55 @@ fn a_dry_input_is_waited_for_and_then_left_behind() {
             bench.clock.monotonic() - before < Duration::from_millis(100),
             "the other input is still dry"
         );
+    });
+}
+
+#[test]
+fn partitions_that_only_one_input_has_are_shown_until_the_others_have_them_too() {
+    virtually(async {
+        let bench = Bench::new();
+        for topic in ["left", "right", "out"] {
+            bench.topic(topic, 1, &[]).await;
+        }
+        let name = bench.deploy("p", tagger(), &["left", "right"], &["out"]).await;
+        bench.drained(&name).await;
+        let widened = || TopicChange { partitions: Some(2), config: Vec::new() };
+        bench.log.alter_topic(&"left".parse().unwrap(), widened()).await.unwrap();
+        bench.produce("left", 1, &[(1, "k", "a")]).await;
+        sleep(Duration::from_secs(2)).await;
+        let tasks = bench.room.status(&name).unwrap().tasks;
+        assert_eq!(
+            tasks.iter().map(|task| task.state).collect::<Vec<_>>(),
+            [TaskState::Running, TaskState::Stopped]
+        );
+        let reason = tasks[1].last_failure.clone().unwrap().reason;
+        assert!(reason.contains("left has 2, right has 1"), "{reason}");
+        bench.log.alter_topic(&"right".parse().unwrap(), widened()).await.unwrap();
+        sleep(Duration::from_secs(2)).await;
+        bench.drained(&name).await;
+        assert_eq!(bench.read("out", 0), vec!["k=0:a"]);
+    });
+}
+
+#[test]
+fn a_partition_that_waits_holds_no_other_up() {
+    virtually(async {
+        let bench = Bench::new();
+        bench.topic("in", 2, &[]).await;
+        bench.topic("out", 1, &[]).await;
+        let native = Native::new(|_, _, records| {
+            if values(records).contains(&"away") {
+                return Err(potok_plugin::CallError::Retry("the database is away".into()));
+            }
+            filtered(records)
+        });
+        let name = bench.deploy("p", native, &["in"], &["out"]).await;
+        bench.produce("in", 0, &[(1, "k", "away"), (2, "k", "behind it")]).await;
+        bench.produce("in", 1, &[(1, "k", "free")]).await;
+        sleep(Duration::from_millis(50)).await;
+        assert_eq!(bench.read("out", 0), vec!["k=free"]);
+        let states: Vec<_> = bench.room.status(&name).unwrap().tasks.iter().map(|task| task.state).collect();
+        assert_eq!(states, [TaskState::Retrying, TaskState::Running]);
     });
 }
 

@@ -137,6 +137,26 @@ fn what_is_deleted_leaves_nothing_behind_but_its_topics() {
 }
 
 #[test]
+fn a_name_that_nobody_has_costs_nothing_once_it_was_asked_for() {
+    virtually(async {
+        let bench = bench().await;
+        let name = bench.deploy("p", filter(), &["in"], &["out"]).await;
+        bench.drained(&name).await;
+        for i in 0..100 {
+            let nobody = format!("nobody-{i}").parse().unwrap();
+            assert!(matches!(bench.room.pause(&nobody).await, Err(ProcessorError::Unknown(_))));
+        }
+        let (one, two) = tokio::join!(bench.room.pause(&name), bench.room.resume(&name));
+        assert!(one.is_ok() && two.is_ok());
+        // the operation's own task goes after its answer
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(bench.room.turns(), 0);
+    });
+}
+
+#[test]
 fn what_cannot_be_deployed_is_refused_with_a_sentence() {
     virtually(async {
         let bench = bench().await;

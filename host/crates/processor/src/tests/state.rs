@@ -128,6 +128,54 @@ fn entries_past_their_time_are_not_seen_and_are_swept_away() {
     });
 }
 
+/// How many entries the log has of the only store of a processor's first task.
+fn stored(bench: &Bench, name: &potok_types::ProcessorName) -> usize {
+    let number = bench.room.status(name).unwrap().deployment.number;
+    let store = StateStore { task: TaskKey { processor: number, partition: PartitionIndex(0) }, store: 0 };
+    bench.log.state_scan(store, &KeyRange::default(), 1_000_000).unwrap().0.len()
+}
+
+#[test]
+fn many_entries_that_grow_old_at_once_are_swept_away_at_once() {
+    const ENTRIES: usize = 30_000;
+    virtually(async {
+        let bench = Bench::new();
+        bench.topic("in", 1, &[]).await;
+        bench.topic("out", 1, &[]).await;
+        let name = bench.deploy("p", script().ttl_ms(10_000), &["in"], &["out"]).await;
+        let lines: Vec<String> = (0..ENTRIES).map(|i| format!("put k{i} v")).collect();
+        let records: Vec<_> = lines.iter().map(|line| (0, "-", line.as_str())).collect();
+        bench.produce("in", 0, &records).await;
+        bench.drained(&name).await;
+        assert_eq!(stored(&bench, &name), ENTRIES);
+        sleep(Duration::from_secs(13)).await;
+        assert_eq!(stored(&bench, &name), 0);
+    });
+}
+
+#[test]
+fn a_task_that_always_has_records_sweeps_all_the_same() {
+    virtually(async {
+        let bench = Bench::new();
+        bench.topic("in", 1, &[]).await;
+        bench.topic("out", 1, &[]).await;
+        let native = Native::new(|port, input, records| {
+            if values(records).contains(&"never") {
+                return Err(CallError::Retry("it is away".into()));
+            }
+            run_script(port, input, records)
+        });
+        let name = bench.deploy("p", native.ttl_ms(10_000), &["in"], &["out"]).await;
+        bench.produce("in", 0, &[(0, "-", "put old 1")]).await;
+        bench.drained(&name).await;
+        assert_eq!(stored(&bench, &name), 1);
+        bench.produce("in", 0, &[(0, "-", "never")]).await;
+        sleep(Duration::from_secs(120)).await;
+        assert_eq!(bench.room.status(&name).unwrap().tasks[0].positions[0].2, 1);
+        assert_eq!(stored(&bench, &name), 0);
+    });
+}
+
 #[test]
 fn a_cache_of_no_size_changes_no_answer() {
     virtually(async {

@@ -63,10 +63,12 @@ impl BatchBuilder {
         self
     }
     /// Records so far.
+    #[inline]
     pub fn count(&self) -> u32 {
         self.count
     }
     /// Bytes so far, before compression.
+    #[inline]
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
     }
@@ -133,12 +135,14 @@ fn seal(mut bytes: Vec<u8>) -> Result<BytesMut, BatchError> {
     Ok(BytesMut::from(Bytes::from(bytes)))
 }
 
+#[inline]
 fn bytes_size(bytes: Option<&[u8]>) -> usize {
     match bytes {
         Some(bytes) => varint::size(as_i64(bytes.len())) + bytes.len(),
         None => 1,
     }
 }
+#[inline]
 fn put_bytes(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
         Some(bytes) => {
@@ -148,6 +152,7 @@ fn put_bytes(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
         None => varint::put(to, -1),
     }
 }
+#[inline]
 fn as_i64(len: usize) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }

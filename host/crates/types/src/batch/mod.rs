@@ -264,10 +264,20 @@ impl NewBatch {
     pub fn is_empty(&self) -> bool {
         false
     }
-    /// Opens the batch and walks over every record: framing, counts, offset deltas, varints, header shapes, and that the
-    /// header's largest timestamp is the largest. `unpacked_len_max` bounds what compressed records may unpack to, in bytes.
-    pub fn check_records(&self, unpacked_len_max: usize) -> Result<(), BatchError> {
-        records::OpenBatch::open(&self.bytes, self.header, unpacked_len_max)?.check_dense()
+    /// Opens the batch and walks over every record: framing, counts, offset deltas, varints, header shapes. `unpacked_len_max`
+    /// bounds what compressed records may unpack to, in bytes.
+    /// What the header says of times is made right where it is not, as Kafka does: there are clients that set no largest
+    /// timestamp (Sarama until 2025), or the last one (kafka-go's `Conn`). Times are the records' own here: see
+    /// [`NewBatch::stamp`].
+    pub fn check_records(&mut self, unpacked_len_max: usize) -> Result<(), BatchError> {
+        let own = BatchHeader { log_append_time: false, ..self.header };
+        let largest = records::OpenBatch::open(&self.bytes, own, unpacked_len_max)?.check_dense()?;
+        let right = BatchHeader { max_timestamp: largest, ..own };
+        if right != self.header {
+            self.header = right;
+            self.write_times();
+        }
+        Ok(())
     }
     /// Calls `each` with every record, in order; stops at the first error.
     pub fn open(&self, unpacked_len_max: usize) -> Result<OpenBatch<'_>, BatchError> {
@@ -276,12 +286,18 @@ impl NewBatch {
     /// Sets every timestamp to `now` (`message.timestamp.type=LogAppendTime`) by the attribute bit and the largest
     /// timestamp alone, as Kafka does; the CRC is made anew.
     pub fn stamp(&mut self, now: Timestamp) {
-        let attributes = i16_at(&self.bytes, 21) | LOG_APPEND_TIME_BIT;
-        self.bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
-        self.bytes[35..43].copy_from_slice(&now.0.to_be_bytes());
-        write_crc(&mut self.bytes);
         self.header.log_append_time = true;
         self.header.max_timestamp = now;
+        self.write_times();
+    }
+    /// Puts what the header says of times into the bytes, with the CRC of what they are then.
+    fn write_times(&mut self) {
+        let BatchHeader { log_append_time, max_timestamp, .. } = self.header;
+        let others = i16_at(&self.bytes, 21) & !LOG_APPEND_TIME_BIT;
+        let attributes = if log_append_time { others | LOG_APPEND_TIME_BIT } else { others };
+        self.bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
+        self.bytes[35..43].copy_from_slice(&max_timestamp.0.to_be_bytes());
+        write_crc(&mut self.bytes);
     }
     /// Gives the batch its place in a partition. The bytes are patched where they lie; nothing is copied.
     pub fn place(mut self, base_offset: Offset, epoch: LeaderEpoch) -> RecordBatch {
@@ -378,8 +394,10 @@ mod tests {
         for codec in
             [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
         {
-            let batch = abc(codec);
+            let mut batch = abc(codec);
+            let unchecked = batch.bytes.clone();
             batch.check_records(1 << 20).unwrap();
+            assert_eq!(batch.bytes, unchecked, "what is right stays as it came");
             let placed = batch.place(Offset::new(100).unwrap(), LeaderEpoch(7));
             let stored = RecordBatch::from_stored(placed.bytes().clone()).unwrap();
             assert_eq!(stored.header().last_offset().get(), 102);
@@ -409,6 +427,26 @@ mod tests {
                 let mut wrong = bytes.clone();
                 wrong[at] ^= 1 << bit;
                 assert!(RecordBatch::from_stored(wrong.into()).is_err(), "byte {at} bit {bit}");
+            }
+        }
+    }
+    #[test]
+    fn what_the_header_says_of_times_is_made_what_the_records_say() {
+        for codec in [Compression::None, Compression::Gzip] {
+            for (bit, claimed) in
+                [(0, -1), (0, 20), (0, 31), (LOG_APPEND_TIME_BIT, 30), (LOG_APPEND_TIME_BIT, 5)]
+            {
+                let good = abc(codec).place(Offset::FIRST, LeaderEpoch(0)).bytes().to_vec();
+                let mut wrong = good.clone();
+                let attributes = i16_at(&wrong, 21) | bit;
+                wrong[21..23].copy_from_slice(&attributes.to_be_bytes());
+                wrong[35..43].copy_from_slice(&i64::to_be_bytes(claimed));
+                write_crc(&mut wrong);
+                let mut batch = NewBatch::from_producer(BytesMut::from(&wrong[..]), LIMITS).unwrap();
+                batch.check_records(1 << 20).unwrap();
+                assert_eq!(batch.header().max_timestamp, Timestamp(30));
+                let placed = batch.place(Offset::FIRST, LeaderEpoch(0));
+                assert_eq!(placed.bytes()[..], good[..], "bit {bit}, {claimed}");
             }
         }
     }
@@ -486,8 +524,11 @@ mod tests {
                 bytes[57..61].copy_from_slice(&(last + 1).to_be_bytes());
                 write_crc(&mut bytes);
             }
-            if let Ok(batch) = NewBatch::from_producer(BytesMut::from(&bytes[..]), LIMITS) {
-                let _ = batch.check_records(1 << 16);
+            if let Ok(mut batch) = NewBatch::from_producer(BytesMut::from(&bytes[..]), LIMITS)
+                && batch.check_records(1 << 16).is_ok()
+            {
+                let placed = batch.place(Offset::FIRST, LeaderEpoch(0));
+                assert_eq!(RecordBatch::from_stored(placed.bytes().clone()).unwrap().header(), placed.header());
             }
             if let Ok(batch) = RecordBatch::from_stored(bytes.into()) {
                 let _ = batch.open(1 << 16).map(|open| open.records().count());

@@ -37,7 +37,7 @@ const KEYS: &[Key] = &[
     kept("log.index.interval.bytes", Kind::Int, "4096", "Kept, without effect: every batch is indexed."),
     key("log.message.timestamp.type", Kind::Text, "CreateTime", "Of topics that do not say; set it per topic."),
     key("log.retention.bytes", Kind::Long, "-1", "Of topics that do not say; set it per topic."),
-    key("log.retention.ms", Kind::Long, "604800000", "Of topics that do not say; set it per topic."),
+    key("log.retention.ms", Kind::Long, "604800000", "Of topics that do not say. By the server's settings file, or set it per topic."),
     kept("log.segment.bytes", Kind::Int, "1073741824", "Kept, without effect: there are no segments."),
     kept("log.segment.delete.delay.ms", Kind::Long, "60000", "Kept, without effect: there are no segments."),
     key("max.connections", Kind::Int, "", HAS_SETTING),
@@ -62,20 +62,13 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 pub(super) fn all(call: &Call) -> impl Iterator<Item = Shown> {
     KEYS.iter().map(|key| {
         let set = call.broker.configs.get(key.name);
-        let setting = setting(call, key.name);
-        Shown {
-            name: key.name,
-            source: match (&set, &setting) {
-                (Some(_), _) => OF_BROKER,
-                (None, Some(_)) => STATIC_BROKER,
-                (None, None) => DEFAULT,
-            },
-            value: set.or(setting).unwrap_or_else(|| key.default.to_owned()),
-            read_only: key.effect != Effect::Kept,
-            kind: key.kind,
-            doc: key.doc,
-            synonym: Some((key.name, key.default.to_owned())).filter(|_| key.effect == Effect::Kept),
-        }
+        let set = set.map(|value| (key.name, value, OF_BROKER));
+        let setting = setting(call, key.name).map(|value| (key.name, value, STATIC_BROKER));
+        let built_in = (key.name, key.default.to_owned(), DEFAULT);
+        let is_kept = key.effect == Effect::Kept;
+        let (_, value, source) = set.as_ref().or(setting.as_ref()).unwrap_or(&built_in).clone();
+        let chain = set.into_iter().chain(setting).chain(Some(built_in).filter(|_| is_kept)).collect();
+        Shown { name: key.name, value, source, read_only: !is_kept, kind: key.kind, doc: key.doc, chain }
     })
 }
 
@@ -97,6 +90,7 @@ fn setting(call: &Call, name: &str) -> Option<String> {
         "group.max.size" => groups.members_max.to_string(),
         "group.min.session.timeout.ms" => groups.session_timeout_min_ms.to_string(),
         "listeners" => format!("PLAINTEXT://{}", call.client.local),
+        "log.retention.ms" => call.broker.log.unset_config().by_settings("retention.ms")?.to_owned(),
         "max.connections" => kafka.connections_max.to_string(),
         "num.partitions" => kafka.partitions_default.to_string(),
         "offset.metadata.max.bytes" => groups.offset_metadata_len_max.to_string(),
@@ -118,7 +112,7 @@ pub(super) fn of_group(call: &Call) -> Vec<Shown> {
         read_only: true,
         kind: Kind::Int,
         doc: HAS_SETTING,
-        synonym: None,
+        chain: vec![(name, value.to_string(), STATIC_BROKER)],
     };
     vec![
         shown("consumer.heartbeat.interval.ms", groups.consumer_heartbeat_interval_ms),

@@ -1,7 +1,7 @@
 //! DescribeConfigs (key 32): every config of a topic, the broker or a group, with its value and where that comes from; or those
 //! that are asked for by name.
 
-use super::{BROKER, GROUP, Shown, TOPIC, broker_keys, of_topic};
+use super::{BROKER, GROUP, Shown, Synonym, TOPIC, broker_keys, of_topic};
 use crate::api::{once, topics};
 use crate::broker::NODE;
 use crate::call::Call;
@@ -60,15 +60,7 @@ fn look(call: &Call, asked: &DescribeConfigsResource) -> Result<Vec<Shown>, Refu
 }
 
 fn told(version: i16, one: Shown, synonyms: bool, words: bool) -> DescribeConfigsResourceResult {
-    let mut chain = Vec::new();
-    if synonyms {
-        if one.source != super::DEFAULT {
-            chain.push(synonym(one.name, one.value.clone(), one.source));
-        }
-        if let Some((name, value)) = one.synonym {
-            chain.push(synonym(name, value, super::DEFAULT));
-        }
-    }
+    let chain = if synonyms { one.chain.into_iter().map(synonym).collect() } else { Vec::new() };
     let result = DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(one.name))
         .with_value(Some(StrBytes::from_string(one.value)))
@@ -79,7 +71,7 @@ fn told(version: i16, one: Shown, synonyms: bool, words: bool) -> DescribeConfig
     result.with_documentation(words.then(|| StrBytes::from_static_str(one.doc)))
 }
 
-fn synonym(name: &'static str, value: String, source: i8) -> DescribeConfigsSynonym {
+fn synonym((name, value, source): Synonym) -> DescribeConfigsSynonym {
     DescribeConfigsSynonym::default()
         .with_name(StrBytes::from_static_str(name))
         .with_value(Some(StrBytes::from_string(value)))

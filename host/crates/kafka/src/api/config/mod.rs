@@ -36,23 +36,26 @@ pub(crate) struct Shown {
     read_only: bool,
     kind: Kind,
     doc: &'static str,
-    /// What stands in when it is unset: name and value.
-    synonym: Option<(&'static str, String)>,
+    /// Where the value comes from, and what stands in where that is unset.
+    chain: Vec<Synonym>,
 }
+
+/// One place that may say a value: name, value, source.
+type Synonym = (&'static str, String, i8);
 
 /// All configs of a topic.
 pub(crate) fn of_topic(config: &TopicConfig) -> impl Iterator<Item = Shown> {
     topic_keys::KEYS.iter().map(|key| {
-        let set = config.overrides().get(key.name);
-        Shown {
-            name: key.name,
-            value: set.map_or(key.default, String::as_str).to_owned(),
-            source: if set.is_some() { OF_TOPIC } else { DEFAULT },
-            read_only: false,
-            kind: key.kind,
-            doc: key.doc,
-            synonym: (!key.synonym.is_empty()).then(|| (key.synonym, key.default.to_owned())),
-        }
+        let said = |name, value: &str, source| (name, value.to_owned(), source);
+        let set = config.overrides().get(key.name).map(|value| said(key.name, value, OF_TOPIC));
+        let by_settings = config.by_settings(key.name).map(|value| said(key.synonym, value, STATIC_BROKER));
+        let (name, value) = topic_keys::built_in(key);
+        let built_in = said(name, value, DEFAULT);
+        let mut chain: Vec<_> = set.into_iter().chain(by_settings).chain([built_in]).collect();
+        let source = chain[0].2;
+        let value = if source == DEFAULT { key.default.to_owned() } else { chain[0].1.clone() };
+        chain.retain(|(name, ..)| !name.is_empty());
+        Shown { name: key.name, value, source, read_only: false, kind: key.kind, doc: key.doc, chain }
     })
 }
 

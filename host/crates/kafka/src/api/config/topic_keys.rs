@@ -11,7 +11,7 @@ pub(super) const KEYS: &[Key] = &[
     Key { name: "compression.lz4.level", kind: Kind::Int, default: "9", effect: Effect::Kept, synonym: "compression.lz4.level",
         doc: "Level of lz4 where a broker compresses. This one keeps what producers compressed." },
     Key { name: "compression.type", kind: Kind::Text, default: "producer", effect: Effect::Real, synonym: "compression.type",
-        doc: "Codec of stored batches. Here it is the producer's own, and nothing else." },
+        doc: "A codec's name, for clients that set one. Batches stay as their producers compressed them." },
     Key { name: "compression.zstd.level", kind: Kind::Int, default: "3", effect: Effect::Kept, synonym: "compression.zstd.level",
         doc: "Level of zstd where a broker compresses. This one keeps what producers compressed." },
     Key { name: "delete.retention.ms", kind: Kind::Long, default: "86400000", effect: Effect::Real, synonym: "log.cleaner.delete.retention.ms",
@@ -72,6 +72,19 @@ pub(super) const KEYS: &[Key] = &[
         doc: "Whether a replica that is behind may lead. There is one replica." },
 ];
 
+/// What Kafka has built in as hours, under another name of the broker's.
+const IN_HOURS: &[(&str, &str, &str)] = &[
+    ("retention.ms", "log.retention.hours", "168"),
+    ("segment.jitter.ms", "log.roll.jitter.hours", "0"),
+    ("segment.ms", "log.roll.hours", "168"),
+];
+
+/// The broker's config that a topic's has its default from, and the value of that.
+pub(super) fn built_in(key: &Key) -> (&'static str, &'static str) {
+    let in_hours = IN_HOURS.iter().find(|(name, ..)| *name == key.name);
+    in_hours.map_or((key.synonym, key.default), |(_, synonym, value)| (*synonym, *value))
+}
+
 /// The config of this name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
@@ -90,6 +103,13 @@ mod tests {
         assert_eq!(real, known);
         assert_eq!(named(Effect::Kept).map(|key| key.name).collect::<Vec<_>>(), TopicConfig::KEPT);
         assert!(KEYS.is_sorted_by_key(|key| key.name));
+    }
+    #[test]
+    fn hours_are_the_default_in_another_unit() {
+        for (name, _, hours) in IN_HOURS {
+            let millis = hours.parse::<u64>().unwrap() * 3_600_000;
+            assert_eq!(find(name).map(|key| key.default), Some(millis.to_string().as_str()), "{name}");
+        }
     }
     #[test]
     fn every_default_is_legal() {

@@ -32,7 +32,7 @@ pub(crate) async fn handle(call: &Call, request: FetchRequest) -> Result<Answer,
     };
     let Opened { session, wants, begin } = opened;
     let grant = broker.budget.grant(bytes_max);
-    let reading = Reading::new(broker, wants, begin, committed_only, grant.bytes);
+    let reading = Reading::new(broker, wants, begin, committed_only, (bytes_min, grant.bytes));
     let mut reading = read::all(reading).await;
     if !wait.is_zero() && reading.bytes() < bytes_min && !reading.is_urgent() {
         reading = wait::until(call, reading, bytes_min, wait).await;

@@ -1,6 +1,7 @@
 //! What a fetch found in each partition that it wants. In come wants, out come batches within the bounds: one answer's, one
 //! partition's; the first batch of all comes whatever its size, so that a large one is never in the way (KIP-74).
-//! Batches in memory are read at once; the first that lies on disk moves the rest to a thread that may wait.
+//! Batches in memory are read at once; the first that lies on disk moves the rest to a thread that may wait. From the disk an
+//! answer takes little at a time, and a partition that got nothing goes first in the next one.
 
 use crate::broker::Broker;
 use crate::error;
@@ -9,6 +10,12 @@ use potok_log::{AbortedTransaction, Fetched, Log, ReadError, ReadRequest};
 use potok_types::{Ends, LeaderEpoch, Offset, RecordBatch, TopicPartition};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// Bytes of a partition that one answer takes from the disk, where its client does not wait for more: what is read is still in
+/// the processor's caches when it goes to the socket, which answers of eight partitions with a MiB each are not.
+const DISK_BYTES_MAX: usize = 1 << 20;
+/// An answer that has as many bytes, and as many as its client waits for, takes none from the disk.
+const ENOUGH: usize = 512 * 1024;
 
 /// A partition that a client wants to read.
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ pub(super) struct Found {
     pub(super) aborted: Vec<AbortedTransaction>,
     /// Where the client's history parts from ours: epoch and its end.
     pub(super) diverging: Option<(LeaderEpoch, Offset)>,
+    /// There may be more on the disk, but the answer has enough.
+    left_out: bool,
 }
 
 impl Found {
@@ -58,25 +67,52 @@ pub(super) struct Reading {
     pub(super) found: Vec<Found>,
     /// Place of the want that is served first.
     begin: usize,
+    /// A session remembers whose turn it is.
+    has_turns: bool,
     /// Wants that were looked at, counted from `begin`.
     done: usize,
     committed_only: bool,
+    /// Bytes that the client waits for.
+    bytes_min: usize,
+    /// Bytes that it takes.
     bytes_max: usize,
     bytes: usize,
 }
 
 impl Reading {
-    /// Nothing read so far; `begin` goes first.
+    /// Nothing read so far; `begin` goes first, else whoever the client names first.
     pub(super) fn new(
         broker: &Broker,
         wants: Vec<Want>,
-        begin: usize,
+        begin: Option<usize>,
         committed_only: bool,
-        bytes_max: usize,
+        (bytes_min, bytes_max): (usize, usize),
     ) -> Reading {
         let found = vec![Found::default(); wants.len()];
         let log = Arc::clone(&broker.log);
-        Reading { log, wants, found, begin, done: 0, committed_only, bytes_max, bytes: 0 }
+        let (begin, has_turns) = (begin.unwrap_or(0), begin.is_some());
+        Reading {
+            log,
+            wants,
+            found,
+            begin,
+            has_turns,
+            done: 0,
+            committed_only,
+            bytes_min,
+            bytes_max,
+            bytes: 0,
+        }
+    }
+    /// The place that the next answer should begin with: the first of those that this one left out.
+    pub(super) fn left_out(&self) -> Option<usize> {
+        let mut places = (0..self.wants.len()).map(|step| (self.begin + step) % self.wants.len());
+        places.find(|place| self.found[*place].left_out)
+    }
+    /// The same with nothing found, and `begin` first.
+    fn begun_at(self, begin: usize) -> Reading {
+        let found = vec![Found::default(); self.wants.len()];
+        Reading { found, begin, done: 0, bytes: 0, ..self }
     }
     /// Bytes of all batches found.
     pub(super) fn bytes(&self) -> usize {
@@ -137,7 +173,13 @@ impl Reading {
         let request = ReadRequest { at, offset, bytes_max, committed_only: self.committed_only };
         let fetched = match self.log.read_cached(request) {
             Some(fetched) => Ok(fetched),
-            None if may_wait => self.log.read(request),
+            None if may_wait && self.bytes >= ENOUGH.max(self.bytes_min) => {
+                return Some(Found { left_out: true, ..self.nothing(at, offset) });
+            }
+            None if may_wait => {
+                let bytes_max = bytes_max.min(DISK_BYTES_MAX.max(self.bytes_min));
+                self.log.read(ReadRequest { bytes_max, ..request })
+            }
             // what is refused is known without the disk
             None => match self.log.ends(at) {
                 Ok(ends) if offset < ends.log_start || offset > ends.high_watermark => self.log.read(request),
@@ -201,14 +243,19 @@ impl Reading {
 
 /// Reads all wants once more, as if nothing had been found.
 pub(super) async fn anew(reading: Reading) -> Reading {
-    let found = vec![Found::default(); reading.wants.len()];
-    all(Reading { found, done: 0, bytes: 0, ..reading }).await
+    let begin = reading.begin;
+    all(reading.begun_at(begin)).await
 }
 
 /// Reads all wants.
 pub(super) async fn all(mut reading: Reading) -> Reading {
     if reading.run(false) {
         return reading;
+    }
+    if !reading.has_turns {
+        // the disk serves few in an answer, and a client may name them in the same order each time
+        let begin = rand::random_range(0..reading.wants.len());
+        reading = reading.begun_at(begin);
     }
     let spare = Reading { wants: Vec::new(), found: Vec::new(), log: Arc::clone(&reading.log), ..reading };
     let moved = tokio::task::spawn_blocking(move || {

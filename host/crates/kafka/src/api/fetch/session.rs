@@ -59,7 +59,8 @@ pub(super) struct Session {
 pub(super) struct Opened {
     pub(super) session: Handle,
     pub(super) wants: Vec<Want>,
-    pub(super) begin: usize,
+    /// Place of the want that is served first, where a session remembers it.
+    pub(super) begin: Option<usize>,
 }
 
 /// The session of a fetch.
@@ -91,7 +92,7 @@ pub(super) fn open(call: &Call, request: FetchRequest) -> Result<Opened, Code> {
         let wants = wants(broker, by_id, &request);
         let session =
             if epoch == EPOCH_NONE || wants.is_empty() { Handle::None } else { Handle::New { by_id, now } };
-        return Ok(Opened { session, wants, begin: 0 });
+        return Ok(Opened { session, wants, begin: None });
     }
     let session = broker.sessions.find(id, now).ok_or(Code::FetchSessionIdNotFound)?;
     let mut open = session.lock();
@@ -107,7 +108,7 @@ pub(super) fn open(call: &Call, request: FetchRequest) -> Result<Opened, Code> {
     let (wants, begin) = (open.wants.clone(), open.begin);
     broker.sessions.count(id, wants.len());
     drop(open);
-    Ok(Opened { session: Handle::Old(session), wants, begin })
+    Ok(Opened { session: Handle::Old(session), wants, begin: Some(begin) })
 }
 
 impl Session {
@@ -174,6 +175,7 @@ impl Session {
                 *slot = told;
             }
         }
+        self.begin = reading.left_out().unwrap_or(self.begin);
         mentioned
     }
 }
@@ -198,7 +200,8 @@ impl Handle {
             Handle::New { by_id, now } => {
                 let told = reading.found.iter().map(|found| news(found, None).1).collect();
                 let wants = reading.wants.clone();
-                let session = Session { id: 0, epoch: 1, by_id, wants, told, begin: 0 };
+                let begin = reading.left_out().unwrap_or(0);
+                let session = Session { id: 0, epoch: 1, by_id, wants, told, begin };
                 Told { session_id: sessions.begin(session, now), partitions: all() }
             }
             Handle::Old(session) => {

@@ -17,6 +17,8 @@ pub(super) const TOPIC_IDS_FROM: i16 = 13;
 const DIVERGING_EPOCH: usize = 0;
 /// Epoch and offset as a tagged struct: 4 + 8 bytes and its own tagged fields.
 const DIVERGING_EPOCH_LEN: usize = 13;
+/// Refusals with a list of aborted transactions that is empty, not null.
+const UNKNOWN: [Code; 2] = [Code::UnknownTopicOrPartition, Code::UnknownTopicId];
 /// No offset.
 const NONE: i64 = -1;
 
@@ -88,7 +90,9 @@ fn partition(writer: &mut Writer, version: i16, want: &Want, found: &Found, comm
     if version >= 5 {
         writer.i64(ends.map_or(NONE, |ends| ends.log_start.to_wire()));
     }
-    writer.count(committed_only.then_some(found.aborted.len()));
+    // none where nobody asked; Kafka has an empty list for partitions that it does not know
+    let is_unknown = UNKNOWN.iter().any(|code| code.code() == found.code);
+    writer.count((committed_only || is_unknown).then_some(found.aborted.len()));
     for aborted in &found.aborted {
         writer.i64(aborted.producer.0);
         writer.i64(aborted.first_offset.to_wire());

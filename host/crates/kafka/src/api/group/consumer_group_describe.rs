@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// The first version that says of which protocol a member is.
 const HAS_MEMBER_TYPE: i16 = 1;
+/// A member of the classic protocol, in a group on its way from the one to the other.
+const CLASSIC: i8 = 0;
 /// A member of the newer protocol.
 const CONSUMER: i8 = 1;
 
@@ -60,6 +62,7 @@ fn consumer(call: &Call, group: ConsumerDescription) -> DescribedGroup {
 
 fn describe(call: &Call, member: ConsumerMember) -> Member {
     let topic = |name: String| TopicName(StrBytes::from_string(name));
+    let member_type = if member.classic.is_some() { CLASSIC } else { CONSUMER };
     let described = Member::default()
         .with_member_id(StrBytes::from_string(member.id))
         .with_instance_id(member.instance_id.map(StrBytes::from_string))
@@ -71,7 +74,7 @@ fn describe(call: &Call, member: ConsumerMember) -> Member {
         .with_subscribed_topic_regex(Some(StrBytes::from_string(member.pattern.unwrap_or_default())))
         .with_assignment(wire(call, &member.assigned))
         .with_target_assignment(wire(call, &member.target));
-    if call.version() >= HAS_MEMBER_TYPE { described.with_member_type(CONSUMER) } else { described }
+    if call.version() >= HAS_MEMBER_TYPE { described.with_member_type(member_type) } else { described }
 }
 
 fn wire(call: &Call, assignment: &Assignment) -> WireAssignment {

@@ -12,10 +12,16 @@ use kafka_protocol::protocol::StrBytes;
 use potok_coordinator::{Assignment, GroupRefusal, HeartbeatReply, HeartbeatRequest};
 use uuid::Uuid;
 
+/// From here on members make their ids themselves (KIP-1082).
+const MEMBER_ID_FROM: i16 = 1;
+
 pub(crate) async fn handle(
     call: &Call,
     request: ConsumerGroupHeartbeatRequest,
 ) -> ConsumerGroupHeartbeatResponse {
+    if call.version() >= MEMBER_ID_FROM && request.member_id.is_empty() {
+        return refused(Code::InvalidRequest, "MemberId can't be empty.".to_owned());
+    }
     let heartbeat = HeartbeatRequest {
         member_id: request.member_id.to_string(),
         member_epoch: request.member_epoch,
@@ -34,10 +40,13 @@ pub(crate) async fn handle(
     };
     match call.broker.coordinator.consumer_heartbeat(&request.group_id, heartbeat).await {
         Ok(reply) => told(reply),
-        Err(refusal) => ConsumerGroupHeartbeatResponse::default()
-            .with_error_code(code(&refusal).code())
-            .with_error_message(Some(StrBytes::from_string(refusal.to_string()))),
+        Err(refusal) => refused(code(&refusal), refusal.to_string()),
     }
+}
+
+fn refused(code: Code, message: String) -> ConsumerGroupHeartbeatResponse {
+    let response = ConsumerGroupHeartbeatResponse::default().with_error_code(code.code());
+    response.with_error_message(Some(StrBytes::from_string(message)))
 }
 
 /// Here a group without a name is a request that is wrong, as in Kafka; in the classic protocol it is a wrong name.

@@ -21,12 +21,14 @@ const BATCHED: i16 = 8;
 /// The first version with a code for the whole answer.
 const HAS_CODE: i16 = 2;
 const NOTHING: i64 = -1;
+/// How often a request is told of one group, which it may ask of different topics each time. Clients name it once.
+const TOLD_MAX: usize = 16;
 
 pub(crate) async fn handle(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let stable = request.require_stable;
     let mut groups = Vec::new();
     if call.version() >= BATCHED {
-        for group in once::by(request.groups, |group| group.group_id.clone()) {
+        for group in once::up_to(TOLD_MAX, request.groups, |group| group.group_id.clone()) {
             groups.push(one(call, told_once(group), stable).await);
         }
         return OffsetFetchResponse::default().with_groups(groups);

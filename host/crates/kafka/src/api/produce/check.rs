@@ -1,20 +1,31 @@
 //! Whether a producer's batch may enter a topic, as far as the batch itself says. In come the bytes as they were sent, out
 //! goes a validated batch over the same bytes. Records are walked over, never copied; compressed ones are unpacked for it
-//! on a thread that may take its time, and never to more than their topic could hold unpacked a hundred times.
+//! on a thread that may take its time, few at a time, and never to more than their topic could hold unpacked a hundred times.
 
 use super::wire::PartitionAnswer;
 use crate::error;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError as Code;
 use potok_log::{TimestampType, Topic};
-use potok_types::{BATCH_HEADER_LEN, BatchError, BatchLimits, Compression, NewBatch, Timestamp, batch_len};
+use potok_types::{
+    BATCH_HEADER_LEN, BatchError, BatchLimits, CodecError, Compression, NewBatch, Timestamp, batch_len,
+};
+use tokio::sync::Semaphore;
 
 /// First version whose consumers know zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
-/// Batches below this are copied: a cached one must not keep a whole read buffer, or a request of many partitions, in memory.
-const COPIED_LEN: usize = crate::room::SMALL;
-/// Compressed records up to this many bytes are unpacked at once, on the connection's own thread.
+/// Where a batch's header has its codec, and what of that byte it is.
+const CODEC_AT: usize = 22;
+const CODEC_BITS: u8 = 7;
+const ZSTD: u8 = 4;
+/// Batches from this size on are kept where they are, whatever else that keeps in memory.
+const KEPT_LEN: usize = crate::room::SMALL;
+/// So are smaller ones that are such a part of what they keep.
+const KEPT_PART: usize = 2;
+/// Compressed records up to this many bytes are unpacked at once, on the connection's own thread, unless they come to more than
+/// this: a few kilobytes may be a bomb, and other connections wait for that thread.
 const UNPACKED_HERE_LEN: usize = 16 * 1024;
+const UNPACKED_HERE_MAX: usize = 1 << 20;
 /// What compressed records may unpack to, in multiples of `max.message.bytes`: far above what real data does, far below a
 /// bomb.
 const UNPACKED_RATIO_MAX: usize = 100;
@@ -24,15 +35,23 @@ const AHEAD_MAX_MS: i64 = 3_600_000;
 /// 256 MiB: what compressed records may unpack to whatever their topic says.
 const UNPACKED_LEN_MAX: usize = 256 << 20;
 
-/// Checks the one batch of a partition.
+/// The batch where it is, or copied: a small one that is cached must not keep a buffer of many requests, or a request of many
+/// partitions, in memory. `span` is what it would keep.
+pub(super) fn apart(bytes: BytesMut, span: usize) -> BytesMut {
+    if bytes.len() >= KEPT_LEN || bytes.len() * KEPT_PART >= span {
+        bytes
+    } else {
+        BytesMut::from(&bytes[..])
+    }
+}
+
+/// Checks the one batch of a partition, which [`form`] has let pass.
 pub(super) async fn batch(
-    version: i16,
     topic: &Topic,
     bytes: BytesMut,
     now: Timestamp,
+    unpacking: &Semaphore,
 ) -> Result<NewBatch, PartitionAnswer> {
-    one_batch(&bytes)?;
-    let bytes = if bytes.len() < COPIED_LEN { BytesMut::from(&bytes[..]) } else { bytes };
     let limits = BatchLimits { batch_len_max: topic.config.batch_len_max() };
     let batch = NewBatch::from_producer(bytes, limits).map_err(|error| refuse(&error))?;
     let header = batch.header();
@@ -46,14 +65,18 @@ pub(super) async fn batch(
     if header.transactional && header.producer.is_none() {
         return invalid("a transactional batch has no producer id");
     }
-    if header.compression == Compression::Zstd && version < ZSTD_FROM {
-        return Err(PartitionAnswer::refused(Code::UnsupportedCompressionType, None));
+    let stamped = topic.config.timestamp_type() == TimestampType::LogAppendTime;
+    if stamped && header.log_append_time {
+        let message = "producers do not set the type of timestamps to LogAppendTime".to_owned();
+        return Err(PartitionAnswer::refused(Code::InvalidTimestamp, Some(message)));
     }
+    let batch = records(batch, limits.batch_len_max, unpacking).await?;
     in_time(&batch, topic, now)?;
-    records(batch, limits.batch_len_max).await
+    Ok(batch)
 }
 
-/// No record's time may lie too far ahead: it would keep its neighbours from their retention (KIP-937).
+/// No record's time may lie too far ahead: it would keep its neighbours from their retention (KIP-937). The largest one is known
+/// once all records were looked at.
 fn in_time(batch: &NewBatch, topic: &Topic, now: Timestamp) -> Result<(), PartitionAnswer> {
     let set = topic.config.overrides().get(AHEAD).and_then(|text| text.parse().ok());
     let latest = now.0.saturating_add(set.unwrap_or(AHEAD_MAX_MS));
@@ -66,8 +89,8 @@ fn in_time(batch: &NewBatch, topic: &Topic, now: Timestamp) -> Result<(), Partit
     Err(PartitionAnswer::refused(Code::InvalidTimestamp, Some(message)))
 }
 
-/// Exactly one batch a partition, of format 2 (KIP-98).
-fn one_batch(bytes: &[u8]) -> Result<(), PartitionAnswer> {
+/// Exactly one batch a partition, of format 2 (KIP-98), with a codec that this version of the request has.
+pub(super) fn form(version: i16, bytes: &[u8]) -> Result<(), PartitionAnswer> {
     let invalid = |what: &str| Err(PartitionAnswer::refused(Code::InvalidRecord, Some(what.to_owned())));
     match batch_len(bytes) {
         _ if bytes.is_empty() => invalid("there is no record batch"),
@@ -76,6 +99,9 @@ fn one_batch(bytes: &[u8]) -> Result<(), PartitionAnswer> {
         }
         Ok(len) if len < bytes.len() && bytes.len() - len >= BATCH_HEADER_LEN => {
             invalid("there is more than one record batch")
+        }
+        Ok(_) if version < ZSTD_FROM && bytes.get(CODEC_AT).is_some_and(|byte| byte & CODEC_BITS == ZSTD) => {
+            Err(PartitionAnswer::refused(Code::UnsupportedCompressionType, None))
         }
         Ok(_) => Ok(()),
         Err(error) => Err(refuse(&error)),
@@ -87,16 +113,60 @@ fn refuse(error: &BatchError) -> PartitionAnswer {
     PartitionAnswer { record, ..PartitionAnswer::refused(error::of_batch(error), Some(error.to_string())) }
 }
 
-/// Walks over every record.
-async fn records(batch: NewBatch, batch_len_max: usize) -> Result<NewBatch, PartitionAnswer> {
+/// Walks over every record. Whoever unpacks much has one of the places of `unpacking`.
+async fn records(
+    mut batch: NewBatch,
+    batch_len_max: usize,
+    unpacking: &Semaphore,
+) -> Result<NewBatch, PartitionAnswer> {
     let unpacked_len_max = batch_len_max.saturating_mul(UNPACKED_RATIO_MAX).min(UNPACKED_LEN_MAX);
-    let check = move |batch: NewBatch| match batch.check_records(unpacked_len_max) {
-        Ok(()) => Ok(batch),
-        Err(error) => Err(refuse(&error)),
-    };
     if batch.header().compression == Compression::None || batch.len() <= UNPACKED_HERE_LEN {
-        return check(batch);
+        match batch.check_records(unpacked_len_max.min(UNPACKED_HERE_MAX)) {
+            Ok(()) => return Ok(batch),
+            Err(BatchError::Codec(CodecError::TooLarge { limit })) if limit < unpacked_len_max => {}
+            Err(error) => return Err(refuse(&error)),
+        }
     }
-    let checked = tokio::task::spawn_blocking(move || check(batch)).await;
+    // it is never closed
+    let _place = unpacking.acquire().await;
+    let check = move || batch.check_records(unpacked_len_max).map(|()| batch).map_err(|error| refuse(&error));
+    let checked = tokio::task::spawn_blocking(check).await;
     checked.unwrap_or_else(|_| Err(PartitionAnswer::refused(Code::UnknownServerError, None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use potok_types::BatchBuilder;
+
+    #[tokio::test]
+    async fn what_unpacks_to_much_waits_for_a_place_and_what_is_small_does_not() {
+        let batch = |value: &[u8]| {
+            let mut builder = BatchBuilder::new(Compression::Zstd);
+            builder.push(Timestamp(0), None, Some(value), std::iter::empty());
+            builder.build().unwrap().unwrap()
+        };
+        let bomb = || batch(&vec![0; 2 * UNPACKED_HERE_MAX]);
+        assert!(bomb().len() < 1_000, "it looks small");
+        let full = Semaphore::new(0);
+        assert!(records(batch(b"small"), 1 << 20, &full).now_or_never().unwrap().is_ok());
+        assert!(records(bomb(), 1 << 20, &full).now_or_never().is_none());
+        let free = Semaphore::new(1);
+        assert!(records(bomb(), 1 << 20, &free).await.is_ok(), "a topic with such batches takes it");
+        assert_eq!(records(bomb(), 1_000, &free).await.unwrap_err().code, Code::InvalidRecord.code());
+        assert_eq!(free.available_permits(), 1);
+    }
+    #[test]
+    fn a_small_batch_is_copied_out_of_what_is_much_more_than_it() {
+        let kept = |len, span| {
+            let bytes = BytesMut::from(&vec![7; len][..]);
+            let at = bytes.as_ptr();
+            let apart = apart(bytes, span);
+            assert_eq!(apart, vec![7; len]);
+            apart.as_ptr() == at
+        };
+        assert!(kept(16_000, 17_000) && kept(16_000, 32_000) && kept(KEPT_LEN, 1 << 20));
+        assert!(!kept(16_000, 32_001) && !kept(100, 32_000) && !kept(KEPT_LEN - 1, 1 << 20));
+    }
 }

@@ -5,10 +5,12 @@
 use crate::answer::{self, Answer};
 use crate::error::Fault;
 use crate::header::Header;
-use crate::shape::ITEMS_MAX;
+use crate::shape::ITEM_LEN;
 use crate::wire::{Reader, Writer};
 use bytes::BytesMut;
 use kafka_protocol::ResponseError as Code;
+use potok_log::Log;
+use potok_types::TopicPartition;
 use uuid::Uuid;
 
 const FLEXIBLE_FROM: i16 = 9;
@@ -16,6 +18,10 @@ const FLEXIBLE_FROM: i16 = 9;
 const TOPIC_IDS_FROM: i16 = 13;
 /// No offset, no time: what goes with an error.
 const NONE: i64 = -1;
+
+/// Refusals that tell where the log begins.
+const TELL_START: [Code; 4] =
+    [Code::InvalidRecord, Code::InvalidTimestamp, Code::OutOfOrderSequenceNumber, Code::InvalidProducerEpoch];
 
 /// A request.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub(super) struct TopicData {
 pub(super) struct PartitionData {
     /// Its index as it came.
     pub(super) index: i32,
+    /// The partition, once it is known that there is one.
+    pub(super) at: Option<TopicPartition>,
     /// The batch; empty where the request has none.
     pub(super) records: BytesMut,
     /// What became of it.
@@ -86,42 +94,41 @@ impl PartitionAnswer {
     pub(super) fn refused(code: Code, message: Option<String>) -> PartitionAnswer {
         PartitionAnswer { code: code.code(), message, ..PartitionAnswer::default() }
     }
+    /// A refusal with where the log begins, where Kafka says so: what does not belong behind the records that are there tells of
+    /// them; a batch that is broken, too large or in the wrong place does not.
+    pub(super) fn telling_start(self, log: &dyn Log, at: TopicPartition) -> PartitionAnswer {
+        let tells = TELL_START.iter().any(|code| code.code() == self.code);
+        let start = log.ends(at).ok().filter(|_| tells).map(|ends| ends.log_start.to_wire());
+        PartitionAnswer { log_start: start.unwrap_or(NONE), ..self }
+    }
 }
 
-/// Reads a request; its batches stay where they are.
+// what an item is counted as where room for requests is found
+const _: () = assert!(size_of::<PartitionData>() <= ITEM_LEN && size_of::<TopicData>() <= ITEM_LEN);
+
+/// Reads a request whose shape is sound; its batches stay where they are.
 pub(super) fn decode(version: i16, body: BytesMut) -> Result<Request, Fault> {
     let mut reader = Reader { bytes: body, flexible: version >= FLEXIBLE_FROM };
     let transactional_id = if version >= 3 { reader.string()? } else { None };
     let (acks, timeout_ms) = (reader.i16()?, reader.i32()?);
-    let mut topics = Vec::new();
-    let mut items = Items(0);
-    for _ in 0..reader.count()? {
-        items.count_one()?;
+    let count = reader.count()?;
+    let mut topics = Vec::with_capacity(count);
+    for _ in 0..count {
         let by_id = version >= TOPIC_IDS_FROM;
         let id = if by_id { Some(reader.uuid()?) } else { None };
         let name = if by_id { None } else { reader.string()? };
-        let mut partitions = Vec::new();
-        for _ in 0..reader.count()? {
-            items.count_one()?;
+        let count = reader.count()?;
+        let mut partitions = Vec::with_capacity(count);
+        for _ in 0..count {
             let (index, records) = (reader.i32()?, reader.bytes()?.unwrap_or_default());
             reader.skip_tagged()?;
-            partitions.push(PartitionData { index, records, answer: PartitionAnswer::default() });
+            partitions.push(PartitionData { index, at: None, records, answer: PartitionAnswer::default() });
         }
         reader.skip_tagged()?;
         topics.push(TopicData { name: name.unwrap_or_default(), id, partitions });
     }
     reader.skip_tagged()?;
     Ok(Request { transactional_id, acks, timeout_ms, topics })
-}
-
-/// Items of a request so far. Counted before each is made, so that memory is bounded by the limit, not by the request's size.
-struct Items(usize);
-
-impl Items {
-    fn count_one(&mut self) -> Result<(), Fault> {
-        self.0 += 1;
-        if self.0 > ITEMS_MAX { Err(Fault::Malformed("the request has too many items")) } else { Ok(()) }
-    }
 }
 
 /// The answer, at the version of the request.
@@ -169,22 +176,4 @@ fn encode_partition(writer: &mut Writer, version: i16, index: i32, answer: &Part
         writer.string(answer.message.as_deref());
     }
     writer.no_tagged();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::BufMut;
-
-    #[test]
-    fn the_partition_above_the_limit_is_refused_before_what_follows_is_looked_at() {
-        let mut body = BytesMut::new();
-        body.put_slice(&[0xff, 0xff, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, b't']);
-        body.put_i32(0x0010_0000);
-        // an index and no records; behind the limit there are no partitions, only bytes that are none
-        body.put_bytes(0, (ITEMS_MAX - 1) * 8);
-        body.put_bytes(0x80, 0x0010_0000);
-        let refused = decode(8, body).expect_err("it is above the limit");
-        assert_eq!(refused, Fault::Malformed("the request has too many items"));
-    }
 }

@@ -84,7 +84,7 @@ async fn create(
         if broker.log.topic(&name).is_some() {
             return Err(CreateTopicError::Exists(name).into());
         }
-        let mut config = TopicConfig::default();
+        let mut config = broker.log.unset_config();
         config.apply(&set.into_iter().map(|(name, value)| (name, Some(value))).collect::<Vec<_>>())?;
         return Ok(Created { id: Uuid::nil(), partitions, config });
     }

@@ -57,6 +57,10 @@ fn told(version: i16, one: DeleteTopicState, deleted: Result<Arc<Topic>, Refusal
 
 async fn delete(broker: &Broker, asked: &DeleteTopicState) -> Result<Arc<Topic>, Refusal> {
     let topic = match &asked.name {
+        Some(_) if !asked.topic_id.is_nil() => {
+            let message = "the request names a topic both by its name and by an id";
+            return Err(Refusal::new(Code::InvalidRequest, message));
+        }
         Some(name) => changeable(broker, &name_of(name)?)?,
         None => topics::with_id(broker, asked.topic_id)
             .map_err(|code| Refusal::new(code, "there is no topic of this id"))?,

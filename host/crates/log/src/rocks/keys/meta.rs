@@ -10,6 +10,8 @@ use potok_types::TopicNumber;
 
 const TOPIC: u8 = 128;
 const COUNTER: u8 = 129;
+const JOURNAL: u8 = 130;
+const GOING: u8 = 131;
 
 /// What the log counts on across starts. On disk as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,20 @@ pub(in crate::rocks) const TOPICS: [u8; 1] = [TOPIC];
 pub(in crate::rocks) fn counter(counter: Counter) -> [u8; 2] {
     [COUNTER, counter as u8]
 }
+/// The key of how far the store has taken in the journal: [`crate::rocks::journal::Applied`].
+pub(in crate::rocks) const APPLIED: [u8; 1] = [JOURNAL];
+/// The key of a topic that was deleted and whose batches are being removed; its value is empty.
+pub(in crate::rocks) fn going(number: TopicNumber) -> [u8; 5] {
+    let mut key = [GOING; 5];
+    key[1..].copy_from_slice(&number.0.to_be_bytes());
+    key
+}
+/// All such keys begin so.
+pub(in crate::rocks) const ALL_GOING: [u8; 1] = [GOING];
+/// The topic of such a key.
+pub(in crate::rocks) fn parse_going(key: &[u8]) -> Option<TopicNumber> {
+    if key.len() == 5 { super::u32_at(key, 1).map(TopicNumber) } else { None }
+}
 
 #[cfg(test)]
 mod tests {
@@ -61,5 +77,9 @@ mod tests {
         assert_eq!(parse(&key), Some("größe"));
         assert!(topic(TopicNumber(255)) < topic(TopicNumber(256)));
         assert!(!counter(Counter::Epoch).starts_with(&TOPICS));
+        assert!(
+            going(TopicNumber(3)).starts_with(&ALL_GOING) && !going(TopicNumber(3)).starts_with(&APPLIED)
+        );
+        assert_eq!(parse_going(&going(TopicNumber(3))), Some(TopicNumber(3)));
     }
 }

@@ -58,12 +58,15 @@ mod as_it_is {
 mod from_disk {
     use super::*;
 
-    /// RocksDB takes no smaller memtable.
-    const MEMTABLE_LEN: usize = 64 << 10;
+    /// Some dozens of writes.
+    const MEMTABLE_LEN: usize = 8 << 10;
+    /// Some batches.
+    const SEGMENT_LEN: u64 = 16 << 10;
 
     crate::log_contract!(InFolder::new(|settings| Settings {
         cache_bytes_max: 0,
         memtable_bytes: MEMTABLE_LEN,
+        segment_bytes: SEGMENT_LEN,
         group_bytes_max: 1,
         ..settings
     }));

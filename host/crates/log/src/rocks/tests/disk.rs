@@ -1,6 +1,6 @@
 //! What is removed is given back: disk use really falls, whoever removed it and whatever lies beside it.
 
-use super::{append, batch, clock, keys, open_with, settings, topic};
+use super::{append, batch, clock, disk_use, keys, open_with, settings, topic};
 use crate::api::Log;
 use crate::rocks::{RocksLog, Settings};
 use potok_types::{ManualClock, TopicPartition};
@@ -13,15 +13,13 @@ const MIB: u64 = 1 << 20;
 const BATCHES: usize = 256;
 
 fn open(folder: &Path, clock: &Arc<ManualClock>) -> Arc<RocksLog> {
-    let small =
-        Settings { memtable_bytes: 4 << 20, cache_bytes_max: 0, wal_bytes_max: 4 << 20, ..settings(folder) };
+    let small = Settings {
+        memtable_bytes: 4 << 20,
+        cache_bytes_max: 0,
+        replay_bytes_max: 4 << 20,
+        ..settings(folder)
+    };
     open_with(small, clock)
-}
-/// Bytes of all files, write-ahead logs included.
-fn disk_use(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder.join("db")).unwrap();
-    // a file may go while it is looked at
-    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 /// Waits until disk use is below `limit`: RocksDB takes files away a moment after the pass that made them superfluous.
 async fn falls_below(folder: &Path, limit: u64) {

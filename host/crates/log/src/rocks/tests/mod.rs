@@ -4,6 +4,7 @@
 mod contract;
 mod damage;
 mod disk;
+mod driving;
 mod opening;
 mod recovery;
 mod refusal;
@@ -15,7 +16,7 @@ use crate::error::ReadError;
 use potok_types::{
     BatchBuilder, Clock, Compression, ManualClock, NewBatch, Offset, RecordBatch, TopicPartition,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Small numbers, so that a test reaches the limits with little.
@@ -89,11 +90,24 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+/// Files of the journal, the newest last.
+fn journal(folder: &Path) -> Vec<PathBuf> {
+    files(&folder.join(super::open::JOURNAL_FOLDER), ".log")
+}
 /// Files of the database whose name ends so, the newest number last.
-fn files(folder: &Path, ending: &str) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder.join(super::open::DB_FOLDER)).unwrap();
+fn database(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    files(&folder.join(super::open::DB_FOLDER), ending)
+}
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.to_str().unwrap().ends_with(ending));
     files.sort();
     files
+}
+/// Bytes of all files.
+fn disk_use(folder: &Path) -> u64 {
+    let all = journal(folder).into_iter().chain(database(folder, ""));
+    // a file may go while it is looked at
+    all.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

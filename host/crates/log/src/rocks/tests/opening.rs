@@ -30,13 +30,16 @@ fn a_folder_that_is_a_file_is_named() {
     assert!(matches!(refused(&file), OpenError::Unreadable { .. }));
 }
 #[tokio::test]
-async fn a_newer_format_or_family_is_not_touched() {
+async fn another_format_or_a_newer_family_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), &clock()));
-    fs::write(folder.path().join("FORMAT"), "potok log format 2\n").unwrap();
+    fs::write(folder.path().join("FORMAT"), "potok log format 3\n").unwrap();
     let error = refused(folder.path());
-    assert!(matches!(&error, OpenError::Newer { found, .. } if found == "format 2"), "{error}");
+    assert!(matches!(&error, OpenError::Newer { found, .. } if found == "format 3"), "{error}");
     fs::write(folder.path().join("FORMAT"), "potok log format 1\n").unwrap();
+    let error = refused(folder.path());
+    assert!(matches!(&error, OpenError::Older { found: 1, .. }), "{error}");
+    fs::write(folder.path().join("FORMAT"), "potok log format 2\n").unwrap();
     {
         let mut options = rocksdb::Options::default();
         options.create_missing_column_families(true);
@@ -56,7 +59,7 @@ async fn damage_to_the_folder_is_named() {
     assert!(matches!(refused(folder.path()), OpenError::Damaged { .. }));
     fs::write(&without, "something else").unwrap();
     assert!(matches!(refused(folder.path()), OpenError::Damaged { .. }));
-    fs::write(&without, "potok log format 1\n").unwrap();
+    fs::write(&without, "potok log format 2\n").unwrap();
     fs::write(folder.path().join("db/CURRENT"), "MANIFEST-999999\n").unwrap();
     let error = refused(folder.path());
     assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Unreadable { .. }), "{error}");
@@ -85,14 +88,19 @@ async fn a_backup_of_a_running_log_starts_with_everything_acknowledged_before_it
 }
 
 #[tokio::test]
-async fn a_topic_created_without_a_retention_gets_that_of_the_settings() {
-    for (retention_ms, expected) in [(0, None), (5_000, Some(Duration::from_secs(5)))] {
-        let folder = tempfile::tempdir().unwrap();
+async fn a_topic_without_a_retention_of_its_own_has_that_of_the_settings_at_every_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention =
+        |log: &RocksLog, name: &str| log.topic(&name.parse().unwrap()).unwrap().config.retention();
+    let (ever, own) = (None, Some(Duration::from_secs(7)));
+    for (retention_ms, expected) in [(0, ever), (5_000, Some(Duration::from_secs(5))), (0, ever)] {
         let log = open_with(Settings { retention_ms, ..settings(folder.path()) }, &clock());
-        let plain = topic(&log, "plain", 1, &[]).await;
-        let own = topic(&log, "own", 1, &[("retention.ms", "7000")]).await;
-        assert_eq!(plain.config.retention(), expected);
-        assert_eq!(own.config.retention(), Some(Duration::from_secs(7)));
+        if log.topics().is_empty() {
+            topic(&log, "plain", 1, &[]).await;
+            topic(&log, "own", 1, &[("retention.ms", "7000")]).await;
+        }
+        assert_eq!((retention(&log, "plain"), retention(&log, "own")), (expected, own));
+        assert_eq!(log.unset_config().retention(), expected);
         log.close().await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! What a crash leaves: everything that was answered, and of the rest a part from the front, unit by unit.
 
-use super::{append, batch, clock, copy, files, keys, open, partition, settings, topic};
+use super::{append, batch, clock, copy, journal, keys, open, partition, settings, topic};
 use crate::api::{
     Acks, Append, CommittedOffset, Log, OffsetChange, OffsetCommit, StateChange, StateStore, TaskKey,
     TimerChange, TimerClock, TimerEntry, Unit,
@@ -69,12 +69,12 @@ async fn whatever_a_crash_cuts_off_units_are_whole_and_a_prefix() {
     let log = open(&folder.path().join("log"), &clock());
     let all: Vec<_> = topic(&log, "both", 2, &[]).await.all_partitions().collect();
     let at = [all[0], all[1]];
-    let mut ends = vec![fs::metadata(&files(&folder.path().join("log"), ".log")[0]).unwrap().len()];
+    let mut ends = vec![fs::metadata(&journal(&folder.path().join("log"))[0]).unwrap().len()];
     for number in 1..=UNITS {
         log.commit(unit(number, at), Acks::Written).await.unwrap();
-        ends.push(fs::metadata(&files(&folder.path().join("log"), ".log")[0]).unwrap().len());
+        ends.push(fs::metadata(&journal(&folder.path().join("log"))[0]).unwrap().len());
     }
-    assert_eq!(files(&folder.path().join("log"), ".log").len(), 1, "one write-ahead log holds it all");
+    assert_eq!(journal(&folder.path().join("log")).len(), 1, "one segment holds it all");
     // a unit is acknowledged only when its bytes are in the file: each cut tells how many were
     let mut cuts: Vec<u64> = ends.clone();
     cuts.extend(
@@ -83,8 +83,8 @@ async fn whatever_a_crash_cuts_off_units_are_whole_and_a_prefix() {
     for cut in cuts {
         let crashed = folder.path().join("crashed");
         copy(&folder.path().join("log"), &crashed);
-        let wal = &files(&crashed, ".log")[0];
-        fs::OpenOptions::new().write(true).open(wal).unwrap().set_len(cut).unwrap();
+        let file = &journal(&crashed)[0];
+        fs::OpenOptions::new().write(true).open(file).unwrap().set_len(cut).unwrap();
         let again = open(&crashed, &clock());
         let whole = ends.iter().filter(|end| **end <= cut).count() as u64 - 1;
         assert_eq!(units_held(&again, at), whole, "cut at {cut} of {ends:?}");
@@ -95,48 +95,84 @@ async fn whatever_a_crash_cuts_off_units_are_whole_and_a_prefix() {
     }
 }
 #[tokio::test]
-async fn damage_inside_the_write_ahead_log_is_no_torn_tail() {
+async fn damage_inside_the_journal_is_no_torn_end() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder.path().join("log"), &clock());
     let at = partition(&log, "kept").await;
+    let mut middle = 0;
     for i in 0..20 {
         append(&log, at, batch(&i.to_string(), 3000)).await;
+        if i == 9 {
+            middle = fs::metadata(&journal(&folder.path().join("log"))[0]).unwrap().len();
+        }
     }
     let crashed = folder.path().join("crashed");
     copy(&folder.path().join("log"), &crashed);
-    let wal = &files(&crashed, ".log")[0];
-    let mut bytes = fs::read(wal).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(wal, bytes).unwrap();
+    let file = &journal(&crashed)[0];
+    let mut bytes = fs::read(file).unwrap();
+    // the last of the tenth one's changes
+    bytes[usize::try_from(middle).unwrap() - 1] ^= 1;
+    fs::write(file, bytes).unwrap();
     let refused = RocksLog::open(settings(&crashed), clock() as Arc<dyn Clock>).map(drop).unwrap_err();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
-    assert!(refused.to_string().contains("accept_damaged_wal"), "{refused}");
-    let accepting = crate::rocks::Settings { accept_damaged_wal: true, ..settings(&crashed) };
+    assert!(refused.to_string().contains("accept_damaged_journal"), "{refused}");
+    let accepting = crate::rocks::Settings { accept_damaged_journal: true, ..settings(&crashed) };
     let log = RocksLog::open(accepting, clock() as Arc<dyn Clock>).unwrap();
-    let left = keys(&log, at);
-    assert!(!left.is_empty() && left.len() < 20, "{left:?}");
-    assert_eq!(left, (0..left.len()).map(|i| i.to_string()).collect::<Vec<_>>());
+    assert_eq!(keys(&log, at), (0..9).map(|i| i.to_string()).collect::<Vec<_>>());
+    append(&log, at, batch("9", 3000)).await;
+    drop(log);
+    assert_eq!(keys(&open(&crashed, &clock()), at).len(), 10, "it goes on from there");
 }
 #[tokio::test]
-async fn a_hole_between_two_write_ahead_logs_is_named() {
+async fn a_hole_between_two_segments_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let tune =
-        |folder: &std::path::Path| crate::rocks::Settings { memtable_bytes: 256 << 10, ..settings(folder) };
+        |folder: &std::path::Path| crate::rocks::Settings { segment_bytes: 100_000, ..settings(folder) };
     let log = super::open_with(tune(&folder.path().join("log")), &clock());
     let at = partition(&log, "kept").await;
-    // so many that a second log is begun; the first one stays, for the small families need it
-    while files(&folder.path().join("log"), ".log").len() < 2 {
+    while journal(&folder.path().join("log")).len() < 2 {
         append(&log, at, batch("x", 10_000)).await;
     }
     append(&log, at, batch("last", 0)).await;
     let crashed = folder.path().join("crashed");
     copy(&folder.path().join("log"), &crashed);
-    let first = &files(&crashed, ".log")[0];
+    let first = &journal(&crashed)[0];
     let len = fs::metadata(first).unwrap().len();
     fs::OpenOptions::new().write(true).open(first).unwrap().set_len(len - 5000).unwrap();
     let refused = RocksLog::open(tune(&crashed), clock() as Arc<dyn Clock>).map(drop).unwrap_err();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+}
+#[tokio::test]
+async fn what_is_in_files_and_what_the_journal_has_beyond_them_is_one_log() {
+    let folder = tempfile::tempdir().unwrap();
+    // so small that memory goes to files every few units, and segments end as often
+    let tune = |folder: &std::path::Path| crate::rocks::Settings {
+        memtable_bytes: 8 << 10,
+        segment_bytes: 20_000,
+        ..settings(folder)
+    };
+    let log = super::open_with(tune(&folder.path().join("log")), &clock());
+    let all: Vec<_> = topic(&log, "both", 2, &[]).await.all_partitions().collect();
+    let at = [all[0], all[1]];
+    for number in 1..=200 {
+        log.commit(unit(number, at), Acks::Written).await.unwrap();
+        if number % 20 == 0 {
+            log.run_maintenance().await.unwrap();
+        }
+        if number % 7 == 0 {
+            let crashed = folder.path().join("crashed");
+            copy_running(&log, &folder.path().join("log"), &crashed);
+            assert_eq!(units_held(&super::open_with(tune(&crashed), &clock()), at), number);
+            fs::remove_dir_all(&crashed).unwrap();
+        }
+    }
+}
+/// Copies a running log as a kill would leave it: files must not change while they are copied, or it is no copy of one moment.
+fn copy_running(log: &RocksLog, from: &std::path::Path, to: &std::path::Path) {
+    assert!(log.shared.store.is_flushed());
+    log.shared.store.db().disable_file_deletions().unwrap();
+    copy(from, to);
+    log.shared.store.db().enable_file_deletions().unwrap();
 }
 #[tokio::test]
 async fn a_log_that_was_dropped_and_one_that_was_closed_hold_the_same() {

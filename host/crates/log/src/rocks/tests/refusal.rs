@@ -9,7 +9,7 @@ use std::fs;
 #[tokio::test]
 async fn a_failed_write_ends_all_writing_and_no_reading() {
     let folder = tempfile::tempdir().unwrap();
-    // so small that a new file is soon needed
+    // so small that memory soon goes to a file
     let log = open_with(Settings { memtable_bytes: 64 << 10, ..settings(folder.path()) }, &clock());
     let at = partition(&log, "kept").await;
     append(&log, at, batch("first", 100)).await;

@@ -1,39 +1,38 @@
-//! Memory for hot state, shared by all tasks that have stores: each may hold an equal part, so that a thousand tasks take no
-//! more than one.
+//! Memory that many share: each may hold an equal part, so that a thousand together take no more than one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The whole, and how many share it.
 #[derive(Debug)]
-pub(crate) struct CacheBudget {
+pub(crate) struct Budget {
     bytes: usize,
     sharers: AtomicUsize,
 }
 
-impl CacheBudget {
-    pub(crate) fn new(bytes: usize) -> Arc<CacheBudget> {
-        Arc::new(CacheBudget { bytes, sharers: AtomicUsize::new(0) })
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Arc<Budget> {
+        Arc::new(Budget { bytes, sharers: AtomicUsize::new(0) })
     }
     /// A part, until it is dropped.
-    pub(crate) fn share(self: &Arc<CacheBudget>) -> CacheShare {
+    pub(crate) fn share(self: &Arc<Budget>) -> Share {
         self.sharers.fetch_add(1, Ordering::Relaxed);
-        CacheShare(self.clone())
+        Share(self.clone())
     }
 }
 
-/// One task's part.
+/// A part of the whole.
 #[derive(Debug)]
-pub(crate) struct CacheShare(Arc<CacheBudget>);
+pub(crate) struct Share(Arc<Budget>);
 
-impl CacheShare {
+impl Share {
     /// Bytes that it is now.
     pub(crate) fn bytes(&self) -> usize {
         self.0.bytes / self.0.sharers.load(Ordering::Relaxed).max(1)
     }
 }
 
-impl Drop for CacheShare {
+impl Drop for Share {
     fn drop(&mut self) {
         self.0.sharers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -45,7 +44,7 @@ mod tests {
 
     #[test]
     fn parts_are_equal_and_grow_when_one_is_given_back() {
-        let budget = CacheBudget::new(100);
+        let budget = Budget::new(100);
         let (a, b) = (budget.share(), budget.share());
         assert_eq!((a.bytes(), b.bytes()), (50, 50));
         drop(b);
