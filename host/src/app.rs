@@ -18,6 +18,7 @@ use potok_log::{Log, OpenError, RocksLog};
 use potok_plugin::Plugins;
 use potok_processor::Processors;
 use potok_types::Clock;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +43,12 @@ impl App {
     /// Opens all rooms over the folder `settings.data`.
     pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<App, Failure> {
         let data = settings.data.clone().ok_or_else(no_data)?;
+        // Before anything is made or touched: who finds no port leaves no folder behind.
+        let http_door = potok_http::Door::open(&settings.http).map_err(|error| cannot_listen(&error))?;
+        let kafka_door = match settings.kafka.enabled {
+            true => Some(potok_kafka::Door::open(&settings.kafka).map_err(|error| no_kafka(&error))?),
+            false => None,
+        };
         let modules = data.join(MODULES_FOLDER);
         let log_settings = potok_log::Settings { dir: data.join(LOG_FOLDER), ..settings.log };
         let http_settings = with_backups(settings.http, &data);
@@ -60,12 +67,13 @@ impl App {
             of_processor: of_processor(&processors),
         };
         let coordinator = Coordinator::open(settings.groups, components).map_err(|error| unusable(&error))?;
-        let kafka = if settings.kafka.enabled {
+        let kafka = if let Some(door) = kafka_door {
             let cluster_id = potok_kafka::cluster_id(&*log).await.map_err(|error| unusable(&error))?;
             let (log, coordinator, clock) = (Arc::clone(&shared), coordinator.clone(), Arc::clone(&clock));
             let folder = data.join(LOG_FOLDER);
             let components = potok_kafka::Components { log, coordinator, clock, folder, cluster_id };
-            Some(potok_kafka::Server::bind(settings.kafka, components).map_err(|error| no_kafka(&error))?)
+            let server = potok_kafka::Server::over(door, settings.kafka, components);
+            Some(server.map_err(|error| no_kafka(&error))?)
         } else {
             None
         };
@@ -79,8 +87,7 @@ impl App {
             checkpoint: Some(backups),
             numbers: kafka.iter().map(potok_kafka::Server::metrics).collect(),
         };
-        let http =
-            potok_http::Server::bind(http_settings, components).map_err(|error| cannot_listen(&error))?;
+        let http = potok_http::Server::over(http_door, http_settings, components);
         Ok(App { log, processors, coordinator, kafka, http })
     }
     /// Where HTTP listens: the port is known now, also when the settings left it open.
@@ -135,17 +142,20 @@ fn with_backups(http: potok_http::Settings, data: &Path) -> potok_http::Settings
 }
 
 pub(crate) fn no_data() -> Failure {
-    Failure::usage("no data folder is given").remedy("name one: potok serve --data ./potok-data")
+    Failure::usage("no data folder given").remedy("name one: potok serve --data ./potok-data")
 }
 
 /// Why the folder cannot be opened, with what to do about it.
 fn cannot_open(data: &Path, error: &OpenError) -> Failure {
     let (exit, remedy) = match error {
         OpenError::InUse { .. } => (Exit::Refused, "stop the other server, or give this one another --data folder".to_owned()),
-        OpenError::Unreadable { .. } => (Exit::Failed, format!("see that this user may read and write {}", data.display())),
+        OpenError::Unreadable { .. } => (Exit::Failed, format!("make sure that this user may read and write {}", data.display())),
         OpenError::Newer { .. } => (Exit::Refused, "start the version that wrote it, or a newer one".to_owned()),
+        OpenError::Older { .. } => {
+            (Exit::Refused, "start the version that wrote it, and copy the topics to a server with a new folder by any client".to_owned())
+        }
         OpenError::Damaged { .. } => {
-            (Exit::Failed, "start from a backup (`potok serve --data BACKUP`), and keep this folder: what is whole in it can be read".to_owned())
+            (Exit::Failed, "start from a backup (potok serve --data BACKUP), and keep this folder: what is whole in it can be read".to_owned())
         }
     };
     Failure::new(exit, error.to_string()).remedy(remedy)
@@ -153,22 +163,47 @@ fn cannot_open(data: &Path, error: &OpenError) -> Failure {
 
 fn cannot_use(data: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::failed(error.to_string())
-        .remedy(format!("see that this user may read and write {}", data.display()))
+        .remedy(format!("make sure that this user may read and write {}", data.display()))
 }
 
 fn cannot_listen(error: &BindError) -> Failure {
-    Failure::new(Exit::Refused, format!("cannot listen on {}: {}", error.address, error.source))
-        .remedy("is another server there? choose another address with --http, or port 0 for any that is free")
+    no_door("HTTP", "--http", error.address, &error.source)
+}
+
+/// Why nobody can listen there, with what to do about it.
+fn no_door(what: &str, flag: &str, address: SocketAddr, error: &io::Error) -> Failure {
+    let any = SocketAddr::new(address.ip(), 0);
+    let (why, remedy) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            "another program listens there".to_owned(),
+            format!("stop it, or use another port: {flag} {any} picks a free one"),
+        ),
+        io::ErrorKind::AddrNotAvailable => (
+            "it is no address of this machine".to_owned(),
+            format!(
+                "take one that is: {flag} 127.0.0.1:{0} is for this machine alone, {flag} 0.0.0.0:{0} for all that reach it",
+                address.port()
+            ),
+        ),
+        io::ErrorKind::PermissionDenied => (
+            "this user may not".to_owned(),
+            format!("only root may use ports below 1024: choose a higher one with {flag}"),
+        ),
+        _ => (error.to_string(), format!("choose another address with {flag}")),
+    };
+    Failure::new(Exit::Refused, format!("cannot listen on {address} for {what}: {why}")).remedy(remedy)
 }
 
 fn no_kafka(error: &potok_kafka::BindError) -> Failure {
     let failure = Failure::new(Exit::Refused, error.to_string());
     match error {
-        potok_kafka::BindError::Listen { .. } => failure.remedy(
-            "choose another address with --kafka, or port 0 for any that is free; POTOK_KAFKA__ENABLED=false does without",
-        ),
+        potok_kafka::BindError::Listen { address, source } => {
+            no_door("Kafka's clients", "--kafka", *address, source)
+        }
         potok_kafka::BindError::Store(_) => failure,
-        potok_kafka::BindError::Advertised(_) => failure.remedy("write it as host:port, such as broker.example.org:9092"),
+        potok_kafka::BindError::Advertised(_) => {
+            failure.remedy("write it as host:port, such as broker.example.org:9092")
+        }
     }
 }
 

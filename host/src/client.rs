@@ -3,6 +3,7 @@
 //! Nothing is retried here: a command that failed says what was done, and its user decides.
 
 use crate::exit::{Exit, Failure};
+use crate::remedy::{Asked, remedy};
 use futures::{Stream, StreamExt};
 use potok_http::api;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
@@ -30,13 +31,15 @@ impl Client {
     /// A client of the server at `server`, such as `http://127.0.0.1:8080`.
     pub fn new(server: &str) -> Result<Client, Failure> {
         let wrong = |why: &str| {
-            Failure::usage(format!("{server:?} is no server address: {why}"))
-                .remedy("write it as http://127.0.0.1:8080")
+            let host =
+                server.rsplit("://").next().filter(|host| !host.is_empty()).unwrap_or("127.0.0.1:8080");
+            Failure::usage(format!("{server:?} is not a server address: {why}"))
+                .remedy(format!("write it as http://{host}"))
         };
-        let url = Url::parse(server).map_err(|error| wrong(&error.to_string()))?;
-        if url.scheme() != "http" || url.cannot_be_a_base() {
+        if !server.starts_with("http://") {
             return Err(wrong("it must begin with http://"));
         }
+        let url = Url::parse(server).map_err(|error| wrong(&error.to_string()))?;
         // Within one machine compressing costs more than it saves.
         let far = !matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().gzip(far).build();
@@ -46,6 +49,10 @@ impl Client {
     /// The server's address.
     pub fn server(&self) -> &Url {
         &self.server
+    }
+    /// As its user would write it.
+    pub fn shown_server(&self) -> &str {
+        self.server.as_str().trim_end_matches('/')
     }
     /// A request on `/v1/` and these segments, each escaped.
     pub fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
@@ -75,14 +82,7 @@ impl Client {
     /// Sends a request and reads its JSON answer.
     pub async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let bytes = self.open(request).await?.bytes().await.map_err(|error| self.lost(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let shown = String::from_utf8_lossy(&bytes).chars().take(SHOWN_CHARS_MAX).collect::<String>();
-            Failure::failed(format!(
-                "{} answered something else than expected ({error}): {shown}",
-                self.server
-            ))
-            .remedy("is it a Potok server of this version?")
-        })
+        serde_json::from_slice(&bytes).map_err(|_| not_potok(self.shown_server(), &shown(&bytes)))
     }
     /// Sends a request; the answer's body is still to be read. Refusals have become failures.
     pub async fn open(&self, request: RequestBuilder) -> Result<Response, Failure> {
@@ -91,6 +91,16 @@ impl Client {
             true => Ok(response),
             false => Err(refused(response).await),
         }
+    }
+    /// How the server is. One that is not well says so with a status of its own, and is no failure here.
+    pub async fn health(&self) -> Result<api::Health, Failure> {
+        let mut url = self.server.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("health");
+        }
+        let response = self.http.get(url).send().await.map_err(|error| self.lost(&error))?;
+        let bytes = response.bytes().await.map_err(|error| self.lost(&error))?;
+        serde_json::from_slice(&bytes).map_err(|_| not_potok(self.shown_server(), &shown(&bytes)))
     }
     /// Reads an answer line by line as it comes.
     pub fn lines(&self, response: Response) -> impl Stream<Item = Result<String, Failure>> + Unpin + use<> {
@@ -116,15 +126,16 @@ impl Client {
             return Failure::failed(input.to_string());
         }
         if error.is_connect() || error.is_timeout() {
-            return Failure::new(Exit::Unreachable, format!("no server answers at {}", self.server))
-                .remedy("start one with `potok serve --data DIR`, or name another with --server URL");
+            return Failure::new(Exit::Unreachable, format!("no server answers at {}", self.shown_server()))
+                .remedy("start one with potok serve --data DIR, or point --server at another one");
         }
         self.cut(&std::io::Error::other(causes(error)))
+            .remedy("is that a Potok server's HTTP address? whatever it acknowledged is safe")
     }
     /// The connection broke while an answer was read.
     pub fn cut(&self, error: &std::io::Error) -> Failure {
-        Failure::new(Exit::Unreachable, format!("the connection to {} was lost: {error}", self.server))
-            .remedy("look at what the server says; what it acknowledged is kept")
+        Failure::new(Exit::Unreachable, format!("lost the connection to {}: {error}", self.shown_server()))
+            .remedy("check the server's log; whatever it acknowledged is safe")
     }
 }
 
@@ -162,22 +173,35 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 async fn refused(response: Response) -> Failure {
     let status = response.status();
+    let asked = Asked::of(response.url());
+    let server = response.url().origin().ascii_serialization();
     let is_problem = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(api::PROBLEM_JSON.as_bytes()));
     let body = response.bytes().await.unwrap_or_default();
     match serde_json::from_slice::<api::Problem>(&body) {
-        Ok(problem) if is_problem => failure_of(problem),
-        _ => {
-            let shown = String::from_utf8_lossy(&body).chars().take(SHOWN_CHARS_MAX).collect::<String>();
-            Failure::new(exit_of(status), format!("the server answered {status}: {shown}"))
-        }
+        Ok(problem) if is_problem => failure_of(problem, &asked),
+        _ => not_potok(&server, &format!("{status} and {}", shown(&body))),
     }
 }
 
+/// Somebody else answered, or a server of another version.
+fn not_potok(server: &str, answer: &str) -> Failure {
+    Failure::failed(format!("{server} did not answer as a Potok server of this version does: {answer}"))
+        .remedy("is --server right? potok serve prints its address")
+}
+
+/// The beginning of an answer that is not understood, on one line and without what a terminal would obey.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = words.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect();
+    if shown.is_empty() { "nothing".to_owned() } else { shown }
+}
+
 /// The failure that a stream ends with, when `line` says one: its status was sent long before.
-pub fn last_words(line: &str) -> Option<Failure> {
+pub fn last_words(line: &str, asked: &Asked) -> Option<Failure> {
     #[derive(Deserialize)]
     struct LastWords {
         problem: api::Problem,
@@ -185,20 +209,23 @@ pub fn last_words(line: &str) -> Option<Failure> {
     // A record or a log line begins with another name, so that no value of a user's can be taken for this.
     let looks_like_it = line.starts_with("{\"problem\":");
     let said = looks_like_it.then(|| serde_json::from_str::<LastWords>(line).ok())??;
-    Some(failure_of(said.problem))
+    Some(failure_of(said.problem, asked))
 }
 
-/// A problem document as a failure: the exit code follows from the status.
-pub fn failure_of(problem: api::Problem) -> Failure {
+/// A problem document as a failure: the exit code follows from the status, what to do from the code and what was `asked`.
+pub fn failure_of(problem: api::Problem, asked: &Asked) -> Failure {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let remedy = remedy(&problem, asked);
     // names the line already, when one is to blame
     let mut what = problem.detail;
     if let Some(records) = problem.acknowledged {
-        let were = if records == 1 { "was" } else { "were" };
-        what.push_str(&format!("; {} before it {were} written", crate::output::counted(records, "record")));
+        what.push_str(&match records {
+            0 => "; nothing was written".to_owned(),
+            1 => "; 1 record before it was written".to_owned(),
+            _ => format!("; {} before it were written", crate::output::counted(records, "record")),
+        });
     }
-    let failure = Failure { exit: exit_of(status), code: problem.code.into(), what, remedy: None };
-    if problem.remedy.is_empty() { failure } else { failure.remedy(problem.remedy) }
+    Failure { exit: exit_of(status), code: problem.code.into(), what, remedy }
 }
 
 fn exit_of(status: StatusCode) -> Exit {
@@ -231,11 +258,12 @@ mod tests {
     #[test]
     fn a_stream_that_ends_with_a_problem_has_failed_and_a_record_has_not() {
         let problem = r#"{"type":"","title":"","status":500,"code":"damaged","detail":"offset 1 is damaged","remedy":"Read on."}"#;
-        let failure = last_words(&format!("{{\"problem\":{problem}}}")).unwrap();
+        let failure = last_words(&format!("{{\"problem\":{problem}}}"), &Asked::default()).unwrap();
         assert_eq!((failure.exit, failure.what.as_str()), (Exit::Failed, "offset 1 is damaged"));
         let record =
             format!("{{\"partition\":0,\"offset\":0,\"timestamp\":0,\"value\":{{\"problem\":{problem}}}}}");
-        assert!(last_words(&record).is_none() && last_words("").is_none());
+        let asked = Asked::default();
+        assert!(last_words(&record, &asked).is_none() && last_words("", &asked).is_none());
     }
     #[test]
     fn a_problem_becomes_a_sentence_and_an_exit_code() {
@@ -249,7 +277,7 @@ mod tests {
             line: Some(7),
             acknowledged: Some(1),
         };
-        let failure = failure_of(problem);
+        let failure = failure_of(problem, &Asked::default());
         assert_eq!((failure.exit, failure.code.as_ref()), (Exit::NotFound, "unknown-topic"));
         assert_eq!(failure.what, "line 7: there is no topic a; 1 record before it was written");
     }

@@ -208,7 +208,7 @@ fn refusal(error: &figment::Error) -> Failure {
                 None => {
                     let settable = known.iter().filter(|known| format!("{section}{known}") != LOG_DIR);
                     let settable: Vec<_> = settable.copied().collect();
-                    failure.remedy(format!("known here are: {}", settable.join(", ")))
+                    failure.remedy(format!("the settings here are: {}", settable.join(", ")))
                 }
             }
         }
@@ -379,7 +379,10 @@ mod tests {
         let failure = from_file("[log]\ncash = 1\n").unwrap_err();
         assert_eq!(failure.remedy.as_deref(), Some("did you mean log.cache_bytes_max?"));
         let remedy = from_file("[log]\nxyz = 1\n").unwrap_err().remedy.unwrap();
-        assert!(remedy.contains("known here are: queue_bytes_max") && !remedy.contains("dir,"), "{remedy}");
+        assert!(
+            remedy.contains("the settings here are: queue_bytes_max") && !remedy.contains("dir,"),
+            "{remedy}"
+        );
     }
     #[test]
     fn a_wrong_value_is_named_with_its_place() {

@@ -87,7 +87,7 @@ impl Failure {
 /// Code of a failure that stays silent.
 const BROKEN_PIPE: &str = "broken-pipe";
 
-/// Only writing to stdout or reading stdin ends here: files go through [`Failure::file`], which names them.
+/// Only writing to stdout ends here: files go through [`Failure::file`], which names them.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -98,7 +98,7 @@ impl From<io::Error> for Failure {
                 remedy: None,
             };
         }
-        Failure::failed(format!("reading or writing failed: {error}"))
+        Failure::failed(format!("cannot write to stdout: {error}"))
     }
 }
 

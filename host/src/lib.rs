@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod exit;
 pub mod output;
+pub mod remedy;
 
 mod backup;
 mod cli;

@@ -202,6 +202,11 @@ fn render_table(heads: &[&str], rows: &[Vec<String>], output: Output) -> String 
     for row in rows {
         table.add_row(row.iter().map(|text| cell(text)));
     }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if is_numeric(rows.iter().filter_map(|row| row.get(index))) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
@@ -210,14 +215,25 @@ fn render_table(heads: &[&str], rows: &[Vec<String>], output: Output) -> String 
 
 fn cell(text: &str) -> Cell {
     let cell = Cell::new(text);
-    let numeric = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
     match text {
         "running" => cell.fg(Color::Green),
         "retrying" | "paused" | "starting" => cell.fg(Color::Yellow),
         "stopped" => cell.fg(Color::Red),
-        _ if numeric => cell.set_alignment(CellAlignment::Right),
         _ => cell,
     }
+}
+
+/// Whether a column holds numbers alone, and `-` where there is none: numbers stand below each other, words begin below each other.
+fn is_numeric<'a>(column: impl Iterator<Item = &'a String>) -> bool {
+    let number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '-'));
+    let mut digits = false;
+    for text in column {
+        digits |= text.contains(|c: char| c.is_ascii_digit());
+        if text.is_empty() || !number(text) {
+            return false;
+        }
+    }
+    digits
 }
 
 /// Bytes in the largest unit that keeps the number small: `1.5 MiB`.
@@ -278,6 +294,14 @@ mod tests {
         let text = Page::table(&["name", "partitions"], rows, "").render(PIPE);
         assert!(text.starts_with("NAME") && text.lines().count() == 3, "{text}");
         assert!(!text.contains('\x1b') && !text.contains('─'), "{text}");
+    }
+    #[test]
+    fn numbers_stand_below_each_other_where_a_column_has_nothing_else() {
+        let row = |texts: [&str; 2]| texts.map(str::to_owned).to_vec();
+        let rows = vec![row(["7", "-1"]), row(["27,004", "delete"]), row(["-", "86400000"])];
+        let text = Page::table(&["lag", "value"], rows, "").render(PIPE);
+        let rows: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(rows, ["     7  -1", "27,004  delete", "     -  86400000"]);
     }
     #[test]
     fn an_empty_table_is_a_sentence() {

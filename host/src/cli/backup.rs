@@ -12,14 +12,14 @@ use reqwest::Method;
 /// Backups.
 #[derive(Debug, Subcommand)]
 pub(super) enum Backup {
-    /// Copy the data as it is at one moment, while the server runs on
+    /// Make a consistent copy of all data while the server keeps running
     #[command(after_help = "Examples:\n  potok backup create\n  potok backup create --name before-upgrade")]
     Create(Create),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// Name of the folder that is made on the server's machine [default: the time]
+    /// Name of the backup's folder, on the server's machine [default: the current time]
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use clap_complete::Shell;
     potok completions zsh > ~/.zfunc/_potok\n  \
     potok completions fish > ~/.config/fish/completions/potok.fish")]
 pub(super) struct Completions {
-    /// Which shell
+    /// Your shell
     shell: Shell,
 }
 

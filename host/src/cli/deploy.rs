@@ -1,14 +1,14 @@
 //! `potok processor deploy`: a deployment from words.
 //! In come flags, out goes the whole deployment: it replaces the one before, as `PUT` does, and what that changes is said.
 
-use super::processor::{module_of, place};
-use super::values::{Setting, config_object, grant, setting};
+use super::processor::module_of;
+use super::values::{Place, Setting, config_object, duration, grant, place, setting};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Output, Page, counted, note};
 use clap::Args;
-use potok_http::api;
-use potok_types::{ProcessorName, TopicName};
+use potok_http::{Code, api};
+use potok_types::{ProcessorName, SystemClock, TopicName};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -25,38 +25,38 @@ pub(super) struct Deploy {
     /// Output topics, in the order of the module's outputs
     #[arg(long = "output", value_name = "TOPIC", num_args = 1..)]
     outputs: Vec<TopicName>,
-    /// A value for the module, as JSON or else as text; may be given several times
+    /// A configuration value for the module: JSON if it parses, else text; may be repeated
     #[arg(long = "config", short, value_name = "NAME=VALUE", value_parser = setting)]
     config: Vec<Setting>,
-    /// Something that the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME, directory:NAME:write, database:NAME
+    /// Something the module may reach: secret:NAME, tcp:HOST:PORT, http:URL, directory:NAME, directory:NAME:write, database:NAME
     #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
     grants: Vec<api::Grant>,
-    /// What becomes of a record that can never succeed
+    /// What to do with a record that can never succeed
     #[arg(long, value_enum, default_value_t = OnFailure::DeadLetter)]
     on_failure: OnFailure,
-    /// Where the first deployment begins: earliest, latest, an offset, a moment such as 2013-01-31T10:00:00Z, or -2h
+    /// Where the first deployment starts: earliest, latest, an offset, a time such as 2013-01-31T10:00:00Z, or -2h
     /// [default: latest]
-    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
-    from: Option<String>,
-    /// Most memory of an instance, such as "64 MiB"
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, value_parser = place)]
+    from: Option<Place>,
+    /// Memory limit of an instance, such as "64 MiB"
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
-    /// Longest running time of a call, such as 1s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    /// Time limit of a call, such as 1s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     deadline: Option<std::time::Duration>,
-    /// Take over state that a module of another state version wrote
+    /// Accept state written by a module of another state version
     #[arg(long)]
     accept_state_version: bool,
-    /// Answer in JSON (--output names topics here)
+    /// Print JSON (--output names topics here)
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum OnFailure {
-    /// To the topic NAME.dead-letter, with headers that say why
+    /// Send it to topic NAME.dead-letter, with headers that say why
     DeadLetter,
-    /// Count it and go on
+    /// Count it and move on
     Skip,
     /// Stop the task there
     Stop,
@@ -73,10 +73,14 @@ impl Deploy {
         if before.is_some() && self.from.is_some() {
             let (name, to) = (&self.name, "earliest|latest|OFFSET|TIME");
             note(&format!(
-                "--from is where a first deployment begins; {name} goes on where it was: `potok processor reset {name} --to {to}` moves it"
+                "--from only applies to the first deployment; {name} carries on from where it was. To move it: potok processor reset {name} --to {to}"
             ));
         }
-        let processor: api::Processor = client.send(Method::PUT, &path, &self.body()?).await?;
+        let deployed = client.send(Method::PUT, &path, &self.body()).await;
+        let processor: api::Processor = match deployed {
+            Ok(processor) => processor,
+            Err(failure) => return Err(self.helped(client, failure).await),
+        };
         let output = Output::to_stdout(if self.json { Format::Json } else { Format::Human });
         output.show(&processor, |processor| {
             let page = Page::line(format!(
@@ -91,7 +95,40 @@ impl Deploy {
             page.and_line(format!("watch it: potok processor describe {}", processor.name))
         })
     }
-    fn body(&self) -> Result<api::DeployProcessor, Failure> {
+    /// A refusal with what to type: the request's path does not have the names at fault, and this deployment has.
+    async fn helped(&self, client: &Client, failure: Failure) -> Failure {
+        let module = &self.module;
+        match Code::of(&failure.code) {
+            Some(Code::UnknownModule) => failure.remedy(format!(
+                "push it: potok module push {module} FILE.wasm; to see which there are: potok module list"
+            )),
+            Some(Code::UnknownTopic) => match self.create_lines(client).await {
+                lines if lines.is_empty() => failure,
+                lines => failure.remedy(lines.join("\n  ")),
+            },
+            Some(Code::IllegalDeployment) => {
+                let theirs = failure.remedy.clone().unwrap_or_default().replace("MODULE", module);
+                failure.remedy(theirs)
+            }
+            _ => failure,
+        }
+    }
+    /// What creates the topics that are not there, each with as many partitions as the first input that is.
+    async fn create_lines(&self, client: &Client) -> Vec<String> {
+        let (mut missing, mut partitions) = (Vec::new(), None);
+        for topic in self.inputs.iter().chain(&self.outputs) {
+            match client.get::<api::Topic>(&["topics", topic.as_str()]).await {
+                Ok(there) => partitions = partitions.or(Some(there.partitions.len())),
+                Err(failure) if failure.exit == Exit::NotFound => missing.push(topic),
+                Err(_) => {}
+            }
+        }
+        let create = |topic: &&TopicName| {
+            format!("create it: potok topic create {topic} --partitions {}", partitions.unwrap_or(1))
+        };
+        missing.iter().map(create).collect()
+    }
+    fn body(&self) -> api::DeployProcessor {
         let mut limits = api::Limits::default();
         if let Some(memory) = self.memory {
             // The mark at which an instance is replaced keeps its place: three quarters of the limit.
@@ -100,7 +137,7 @@ impl Deploy {
         if let Some(deadline) = self.deadline {
             limits.deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
         }
-        Ok(api::DeployProcessor {
+        api::DeployProcessor {
             module: self.module.clone(),
             inputs: self.inputs.iter().map(ToString::to_string).collect(),
             outputs: self.outputs.iter().map(ToString::to_string).collect(),
@@ -111,11 +148,11 @@ impl Deploy {
                 OnFailure::Skip => api::FailurePolicy::Skip,
                 OnFailure::Stop => api::FailurePolicy::Stop,
             },
-            from: place(self.from.as_deref().unwrap_or("latest"))?,
+            from: self.from.unwrap_or(Place::Latest).at(SystemClock::shared().now()),
             limits,
             log_lines_per_second: 100,
             accept_state_version: self.accept_state_version,
-        })
+        }
     }
 }
 

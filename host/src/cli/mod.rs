@@ -2,6 +2,7 @@
 //! In come words, out goes a call on the server (or, for `serve` and `plugin`, on the rooms themselves) and a page of text.
 //! Parsing and help live with each command; what values mean beyond their form is the server's to judge.
 
+mod ages;
 mod backup;
 mod completions;
 mod consume;
@@ -13,7 +14,9 @@ mod processor;
 mod produce;
 mod records;
 mod serve;
+mod status;
 mod topic;
+mod usage;
 mod values;
 
 use crate::client::Client;
@@ -30,7 +33,7 @@ use std::path::PathBuf;
     name = "potok",
     version,
     propagate_version = true,
-    about = "A durable log, and WebAssembly processors over it, in one process",
+    about = "A durable log and WebAssembly stream processors in one process",
     after_help = EXIT_CODES,
     after_long_help = FIRST_STEPS,
     max_term_width = 110,
@@ -49,7 +52,7 @@ const FIRST_STEPS: &str = "First steps:\n  \
     echo hello | potok produce flights\n  \
     potok consume flights --from-beginning\n  \
     potok plugin new my-processor --language rust --kind processor\n\n\
-    Settings come from defaults, then potok.toml, then POTOK_... in the environment, then flags.\n\n\
+    A setting comes from a flag, else from POTOK_... in the environment, else from potok.toml, else from its default.\n\n\
     Exit codes:\n  \
     0 done; 1 failed; 2 the command line or the configuration is wrong; 3 not found;\n  \
     4 refused: it conflicts with what is there, or is not legal; 5 no server answers";
@@ -57,7 +60,7 @@ const FIRST_STEPS: &str = "First steps:\n  \
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 struct Global {
-    /// Where the server is [default: http://127.0.0.1:8080; in the environment: POTOK_SERVER]
+    /// The server's address [default: http://127.0.0.1:8080; in the environment: POTOK_SERVER]
     #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
     server: Option<String>,
     /// Read settings from this file instead of ./potok.toml
@@ -69,29 +72,31 @@ struct Global {
 enum Command {
     /// Run the server
     Serve(serve::Serve),
-    /// Create, list, describe, alter and delete topics
+    /// Show the health of the server and what it holds
+    Status(status::Status),
+    /// Create, list, describe, alter, trim and delete topics
     #[command(subcommand)]
     Topic(topic::Topic),
     /// Append lines from stdin to a topic
     Produce(produce::Produce),
     /// Print the records of a topic
     Consume(consume::Consume),
-    /// List, describe and reset consumer groups
+    /// List, describe, reset and delete consumer groups
     #[command(subcommand)]
     Group(group::Group),
     /// Push, list, inspect and delete modules: uploaded WebAssembly components
     #[command(subcommand)]
     Module(module::Module),
-    /// Deploy modules as processors, and look after them
+    /// Deploy modules as processors and manage them
     #[command(subcommand)]
     Processor(processor::Processor),
-    /// Write, build and try a plugin of your own
+    /// Write, build and test a plugin of your own
     #[command(subcommand)]
     Plugin(plugin::Plugin),
-    /// Copy a running server's data
+    /// Back up a running server
     #[command(subcommand)]
     Backup(backup::Backup),
-    /// Print a script that completes potok's commands in a shell
+    /// Print a completion script for your shell
     Completions(completions::Completions),
 }
 
@@ -113,9 +118,9 @@ impl OutputArg {
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words: Vec<OsString> = words.into_iter().collect();
     let format = asked_format(&words);
-    let cli = match Cli::try_parse_from(words) {
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return show_usage(&error),
+        Err(error) => return show_usage(format, &error, &words),
     };
     match cli.run() {
         Ok(()) => Exit::Ok as u8,
@@ -127,11 +132,19 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Help and version go to stdout and are no error; the rest is clap's own sentence.
-fn show_usage(error: &clap::Error) -> u8 {
-    // Printing help into a closed pipe is no failure.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage as u8 } else { Exit::Ok as u8 }
+/// Help and version go to stdout and are no error.
+fn show_usage(format: Format, error: &clap::Error, words: &[OsString]) -> u8 {
+    match usage::failure(error, words) {
+        Some(failure) => {
+            crate::output::show_failure(format, &failure);
+            failure.exit as u8
+        }
+        None => {
+            // Printing help into a closed pipe is no failure.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage as u8 } else { Exit::Ok as u8 }
+        }
+    }
 }
 
 /// The format in which a failure is told; looked for in the raw words, as the command that knows it may be the one that failed.
@@ -150,6 +163,7 @@ impl Cli {
             Command::Serve(command) => command.run(global.config_file),
             Command::Completions(command) => command.run(),
             Command::Plugin(command) => command.run(),
+            Command::Status(command) => with_server(&global, async |client| command.run(client).await),
             Command::Topic(command) => with_server(&global, async |client| command.run(client).await),
             Command::Produce(command) => with_server(&global, async |client| command.run(client).await),
             Command::Consume(command) => with_server(&global, async |client| command.run(client).await),

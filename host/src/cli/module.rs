@@ -2,14 +2,15 @@
 
 use super::OutputArg;
 use crate::client::{Client, InputError};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::output::{Page, bytes};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use potok_http::api;
 use potok_types::ModuleName;
 use reqwest::{Body, Method, header};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_util::io::ReaderStream;
 
 /// Digits of a digest that people are shown: enough to tell modules apart.
@@ -18,13 +19,16 @@ const DIGEST_SHOWN: usize = 12;
 /// Modules.
 #[derive(Debug, Subcommand)]
 pub(super) enum Module {
-    /// Upload a component and point a name at it
-    #[command(after_help = "Examples:\n  potok module push flight-delays flight_delays.wasm")]
+    /// Upload a component and give it a name
+    #[command(
+        override_usage = "potok module push [OPTIONS] <NAME> <FILE.wasm>",
+        after_help = "Examples:\n  potok module push flight-delays flight_delays.wasm"
+    )]
     Push(Push),
     /// List all modules
     #[command(after_help = "Examples:\n  potok module list")]
     List(OutputArg),
-    /// Show what a module says of itself: inputs, outputs, stores, configuration
+    /// Show what a module says about itself: inputs, outputs, stores, configuration
     #[command(after_help = "Examples:\n  potok module inspect flight-delays")]
     Inspect(One),
     /// Delete a module that no processor runs
@@ -34,18 +38,20 @@ pub(super) enum Module {
 
 #[derive(Debug, Args)]
 pub(super) struct Push {
-    /// The name to point at it
-    name: ModuleName,
-    /// The component: what `potok plugin build` makes
+    /// The name to give it
+    name: String,
+    /// The component, as built by `potok plugin build`
+    // Asked for by `named`, which can tell which of the two was forgotten.
     #[arg(value_name = "FILE.wasm")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArg,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct One {
-    /// The module's name or its digest
+    /// The module's name or digest
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     module: String,
     #[command(flatten)]
     output: OutputArg,
@@ -70,23 +76,51 @@ impl Module {
 }
 
 impl Push {
+    /// Both words, or which of them is missing and what to type.
+    fn named(&self) -> Result<(ModuleName, &Path), Failure> {
+        let alone = Path::new(&self.name);
+        let is_file = alone.extension().is_some_and(|end| end == "wasm") || alone.is_file();
+        match &self.file {
+            Some(file) => match self.name.parse() {
+                Ok(name) => Ok((name, file)),
+                Err(error) => Err(Failure::usage(format!("{:?} is not legal for <NAME>", self.name))
+                    .remedy(potok_types::NameError::to_string(&error))),
+            },
+            None if is_file => {
+                let stem = alone.file_stem().unwrap_or_default().to_string_lossy();
+                Err(Failure::usage(format!("the name of the module in {} is missing", self.name))
+                    .remedy(format!("give one: potok module push {stem} {}", self.name)))
+            }
+            None => Err(Failure::usage(format!("the file of module {} is missing", self.name)).remedy(
+                format!("name it: potok module push {0} {0}.wasm (potok plugin build makes one)", self.name),
+            )),
+        }
+    }
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let failed = |error| Failure::file("read", &self.file, &error);
-        let file = tokio::fs::File::open(&self.file).await.map_err(failed)?;
+        let (module, file) = self.named()?;
+        let failed = |error: std::io::Error| {
+            let failure = Failure::file("read", file, &error);
+            if failure.exit == Exit::NotFound {
+                failure.remedy("potok plugin build makes one of a project")
+            } else {
+                failure
+            }
+        };
+        let name = file.display().to_string();
+        let file = tokio::fs::File::open(file).await.map_err(failed)?;
         let about = file.metadata().await.map_err(failed)?;
         // Streamed, so that the server can refuse one that is too large before all of it was sent.
-        let name = self.file.display().to_string();
         let component = ReaderStream::new(file)
             .map(move |chunk| chunk.map_err(|error| InputError { name: name.clone(), error }));
-        let request = client.request(Method::PUT, &["modules", self.name.as_str()]);
+        let request = client.request(Method::PUT, &["modules", module.as_str()]);
         let request = request.header(header::CONTENT_TYPE, api::WASM).body(Body::wrap_stream(component));
         // a pipe has no length
         let request =
             if about.is_file() { request.header(header::CONTENT_LENGTH, about.len()) } else { request };
-        let module: api::Module = client.answer(request).await?;
-        self.output.open().show(&module, |module| {
-            Page::line(format!("pushed {} as {} ({})", module.digest, self.name, bytes(module.size_bytes)))
-                .and_line(format!("deploy it: {}", deploy_line(&self.name, module)))
+        let pushed: api::Module = client.answer(request).await?;
+        self.output.open().show(&pushed, |pushed| {
+            Page::line(format!("pushed {} as {module} ({})", pushed.digest, bytes(pushed.size_bytes)))
+                .and_line(format!("deploy it: {}", deploy_line(&module, pushed)))
         })
     }
 }

@@ -2,10 +2,11 @@
 
 use super::OutputArg;
 use super::deploy::Deploy;
-use super::values::{grant_text, start_at};
+use super::values::{Place, grant_text, place};
 use crate::client::{Client, last_words};
 use crate::exit::Failure;
 use crate::output::{Page, bytes, note, thousands, time};
+use crate::remedy::Asked;
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use potok_http::api;
@@ -15,7 +16,7 @@ use reqwest::{Method, header};
 /// Processors.
 #[derive(Debug, Subcommand)]
 pub(super) enum Processor {
-    /// Deploy a module, or deploy it anew: positions and state are kept, all else is as this deployment says
+    /// Deploy a module, or deploy it again: positions and state are kept, everything else is replaced
     #[command(after_help = "Examples:\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --from earliest\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --config min_delay_minutes=60\n  \
@@ -27,13 +28,13 @@ pub(super) enum Processor {
     /// Show a processor's tasks: position, lag, rates, last failure
     #[command(after_help = "Examples:\n  potok processor describe late")]
     Describe(One),
-    /// Stop its tasks after the unit they are at
+    /// Pause a processor; each task finishes what it is doing
     #[command(after_help = "Examples:\n  potok processor pause late")]
     Pause(One),
-    /// Go on after a pause
+    /// Resume a paused processor
     #[command(after_help = "Examples:\n  potok processor resume late")]
     Resume(One),
-    /// Start its tasks anew, also those that stand at a failure
+    /// Restart a processor, including tasks that stopped at a failure
     #[command(after_help = "Examples:\n  potok processor restart late")]
     Restart(One),
     /// Move a paused processor to another place in its inputs
@@ -44,7 +45,7 @@ pub(super) enum Processor {
     /// Delete a processor with its state and positions; its topics stay
     #[command(after_help = "Examples:\n  potok processor delete late")]
     Delete(One),
-    /// Print what its module logged
+    /// Print what a processor has logged
     #[command(
         after_help = "Examples:\n  potok processor logs late --tail 20\n  potok processor logs late -f"
     )]
@@ -63,10 +64,10 @@ pub(super) struct One {
 pub(super) struct Reset {
     /// The processor
     name: ProcessorName,
-    /// earliest, latest, an offset, a moment such as 2013-01-31T10:00:00Z, or -2h
-    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
-    to: String,
-    /// Keep keyed state and timers; they are cleared without this
+    /// earliest, latest, an offset, a time such as 2013-01-31T10:00:00Z, or -2h
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true, value_parser = place)]
+    to: Place,
+    /// Keep state and timers, which are cleared otherwise
     #[arg(long)]
     keep_state: bool,
     #[command(flatten)]
@@ -77,10 +78,10 @@ pub(super) struct Reset {
 pub(super) struct Logs {
     /// The processor
     name: ProcessorName,
-    /// Go on with what comes
+    /// Keep printing new lines as they come
     #[arg(long, short)]
     follow: bool,
-    /// Only the last N lines of what is there
+    /// Start with the last N lines
     #[arg(long, value_name = "N")]
     tail: Option<u64>,
     #[command(flatten)]
@@ -122,7 +123,8 @@ impl One {
 
 impl Reset {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let body = api::ResetProcessor { to: place(&self.to)?, keep_state: self.keep_state };
+        let body =
+            api::ResetProcessor { to: self.to.at(SystemClock::shared().now()), keep_state: self.keep_state };
         let path = ["processors", self.name.as_str(), "reset"];
         client.open(client.request(Method::POST, &path).json(&body)).await?;
         One { name: self.name, output: self.output }.said("reset")
@@ -134,7 +136,9 @@ impl Logs {
         let query = api::LogsQuery { follow: Some(self.follow), tail: self.tail };
         let request = client.request(Method::GET, &["processors", self.name.as_str(), "logs"]);
         let request = request.query(&query).header(header::ACCEPT, api::NDJSON);
-        let mut lines = client.lines(client.open(request).await?);
+        let response = client.open(request).await?;
+        let asked = Asked::of(response.url());
+        let mut lines = client.lines(response);
         let output = self.output.open();
         let mut silent = true;
         loop {
@@ -145,7 +149,7 @@ impl Logs {
             match line.transpose()? {
                 None => break,
                 Some(line) if line.trim().is_empty() => continue,
-                Some(line) => match last_words(&line) {
+                Some(line) => match last_words(&line, &asked) {
                     Some(failure) => return Err(failure),
                     None if output.is_json() => output.text(&(line + "\n"))?,
                     None => output.text(&log_line(&line)?)?,
@@ -154,7 +158,7 @@ impl Logs {
             silent = false;
         }
         if silent && !output.is_json() {
-            note(&format!("processor {} has logged nothing that is kept", self.name));
+            note(&format!("processor {} has logged nothing yet", self.name));
         }
         Ok(())
     }
@@ -165,10 +169,6 @@ fn log_line(line: &str) -> Result<String, Failure> {
         Failure::failed(format!("the server sent a log line that cannot be read: {error}"))
     })?;
     Ok(format!("{} {:>5} [{} {}] {}\n", time(line.time), line.level, line.partition, line.from, line.message))
-}
-
-pub(super) fn place(text: &str) -> Result<api::StartAt, Failure> {
-    start_at(text, SystemClock::shared().now()).map_err(Failure::usage)
 }
 
 async fn list(client: &Client, output: OutputArg) -> Result<(), Failure> {
@@ -257,7 +257,7 @@ fn failure_line(partition: u32, failure: &api::TaskFailure) -> String {
     )
 }
 
-fn state(state: api::ProcessorState) -> &'static str {
+pub(super) fn state(state: api::ProcessorState) -> &'static str {
     match state {
         api::ProcessorState::Paused => "paused",
         api::ProcessorState::Stopped => "stopped",

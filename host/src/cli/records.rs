@@ -28,13 +28,19 @@ fn parse_line(line: &[u8], format: LineFormat, partitions: u32) -> Result<InputR
         LineFormat::Text => Ok(InputRecord { value: Some(line.to_vec()), ..InputRecord::default() }),
         LineFormat::Json => {
             serde_json::from_slice::<serde::de::IgnoredAny>(line)
-                .map_err(|error| format!("no JSON: {error}"))?;
+                .map_err(|error| format!("no JSON: {}", of_one_line(&error)))?;
             Ok(InputRecord { value: Some(line.to_vec()), ..InputRecord::default() })
         }
         LineFormat::Records => {
-            record(serde_json::from_slice(line).map_err(|error| format!("no record: {error}"))?, partitions)
+            let parsed = serde_json::from_slice(line);
+            record(parsed.map_err(|error| format!("no record: {}", of_one_line(&error)))?, partitions)
         }
     }
+}
+
+/// A parser counts the lines of what it is given, and that was one.
+fn of_one_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
 }
 
 fn record(record: api::NewRecord, partitions: u32) -> Result<InputRecord, String> {
@@ -160,6 +166,8 @@ mod tests {
         assert_eq!(check("{\"value\":1}\n\n{\"vaule\":1}\n", LineFormat::Records), 3);
         assert_eq!(check("{}\n{\"value\":1,\"partition\":1}", LineFormat::Records), 2);
         assert_eq!(check("1\nx", LineFormat::Json), 2);
+        let said = parse_lines(b"x", LineFormat::Records, 1).unwrap_err().1;
+        assert_eq!(said, "no record: expected value at column 1");
         assert_eq!(check("{\"value\":\"!\",\"value_encoding\":\"base64\"}", LineFormat::Records), 1);
     }
     #[test]

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// As a shell reports a process that ended by SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -27,18 +28,18 @@ const DESCRIPTORS_WANTED: u64 = 8192;
     potok serve --data ./potok-data\n  \
     potok serve --data /var/lib/potok --http 0.0.0.0:8080 --kafka 0.0.0.0:9092\n  \
     POTOK_LOG__CACHE_BYTES_MAX=256MiB potok serve --data ./potok-data\n\n\
-    Ctrl-C or SIGTERM stops it in order; a second one at once.")]
+    Ctrl-C or SIGTERM shuts it down cleanly; a second one ends it at once.")]
 pub(super) struct Serve {
-    /// The folder with all that is kept; it is made when it is not there
+    /// The folder for all data; created if it does not exist
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Address for HTTP; anybody who reaches it may do anything [default: 127.0.0.1:8080]
+    /// Address to serve HTTP on; there is no authentication, so whoever can reach it can do anything [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     http: Option<SocketAddr>,
-    /// Address for Kafka's clients; anybody who reaches it may do anything [default: 127.0.0.1:9092]
+    /// Address to serve Kafka clients on; no authentication either [default: 127.0.0.1:9092]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     kafka: Option<SocketAddr>,
-    /// How much it says of itself: error, warn, info, debug, trace, or filters such as info,potok_log=debug
+    /// How much to log: error, warn, info, debug, trace, or filters such as info,potok_log=debug
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     #[command(flatten)]
@@ -83,7 +84,7 @@ async fn serve(settings: Settings, output: OutputArg) -> Result<(), Failure> {
             if server == "http://127.0.0.1:8080" { String::new() } else { format!(" --server {server}") };
         let listens = Page::line(format!("potok listens on {server}, its data is in {}", data.display()));
         let listens = match kafka {
-            Some(kafka) => listens.and_line(format!("kafka's clients reach it at {kafka}")),
+            Some(kafka) => listens.and_line(format!("Kafka clients connect to {kafka}")),
             None => listens,
         };
         listens
@@ -93,7 +94,7 @@ async fn serve(settings: Settings, output: OutputArg) -> Result<(), Failure> {
     })?;
     for address in [Some(app.address()), kafka].into_iter().flatten().filter(|door| !door.ip().is_loopback())
     {
-        tracing::warn!(%address, "anybody who reaches this address may do anything: there is no log-in yet");
+        tracing::warn!(%address, "there is no authentication: anyone who can reach this address can do anything");
     }
     app.run(stop).await
 }
@@ -107,7 +108,7 @@ fn stop_on_signals() -> Result<CancellationToken, Failure> {
     let token = stop.clone();
     tokio::spawn(async move {
         if either(&mut interrupt, &mut terminate).await == SignalKind::interrupt() {
-            note("stopping; once more to stop at once");
+            note("stopping; press again to stop at once");
         }
         token.cancel();
         either(&mut interrupt, &mut terminate).await;
@@ -142,10 +143,16 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// A filter's own parser takes any single word for the name of a module, and then says nothing of all others.
+fn filter(text: &str) -> Option<EnvFilter> {
+    let known = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    text.split(',').all(known).then(|| EnvFilter::try_new(text).ok()).flatten()
+}
+
 /// The process's own log, on stderr.
 fn start_logging(settings: &Settings) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&settings.log_level).map_err(|error| {
-        Failure::new(Exit::Usage, format!("log level {:?} is not legal: {error}", settings.log_level))
+    let filter = filter(&settings.log_level).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("log level {:?} is not legal", settings.log_level))
             .remedy("write error, warn, info, debug or trace, or filters such as info,potok_log=debug")
     })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

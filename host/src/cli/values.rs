@@ -1,18 +1,27 @@
 //! Values that several commands take: `k=v`, places in a partition, grants.
-//! In comes one word, out goes the value or a sentence with the form it should have.
+//! In comes one word, out goes the value or the form that it should have, as a thing to do: it is shown below the word.
 
 use potok_http::api::{Grant, StartAt};
-use potok_types::{Offset, Timestamp};
+use potok_types::{Offset, Timestamp, TopicName};
+use std::time::Duration;
+
+/// Less alike than this (Jaro-Winkler, 0 to 1) a word is no help as a guess.
+const ALIKE_MIN: f64 = 0.8;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum LineFormat {
-    /// The value, as it stands
+    /// The value, as it is
     Text,
     /// The value, as JSON
     Json,
-    /// A record as `consume --output json` prints it: key, value, headers, timestamp
+    /// A whole record, as `consume --output json` prints it: key, value, headers, timestamp
     Records,
+}
+
+/// What to do about an offset that is given without the partition it is one of.
+pub(super) fn name_a_partition(topic: &TopicName) -> String {
+    format!("name one, with --partition N; potok topic describe {topic} shows them")
 }
 
 /// `name=value`.
@@ -32,37 +41,81 @@ pub(super) fn setting(text: &str) -> Result<Setting, String> {
     }
 }
 
+/// A place in the partitions of a topic, as it was written: `-2h` is counted from when it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Earliest,
+    Latest,
+    Offset(u64),
+    Moment(Moment),
+}
+
+/// A moment, as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    At(Timestamp),
+    Ago(Duration),
+}
+
+impl Place {
+    pub(super) fn at(self, now: Timestamp) -> StartAt {
+        match self {
+            Place::Earliest => StartAt::Earliest,
+            Place::Latest => StartAt::Latest,
+            Place::Offset(offset) => StartAt::Offset(offset),
+            Place::Moment(moment) => StartAt::Time(moment.at(now).0),
+        }
+    }
+}
+
+impl Moment {
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Moment::At(time) => time,
+            Moment::Ago(ago) => now.minus(ago),
+        }
+    }
+}
+
 /// Parses `earliest`, `latest`, an offset, or a moment (RFC 3339, or how long ago).
-pub(super) fn start_at(text: &str, now: Timestamp) -> Result<StartAt, String> {
+pub(super) fn place(text: &str) -> Result<Place, String> {
     match text {
-        "earliest" => return Ok(StartAt::Earliest),
-        "latest" => return Ok(StartAt::Latest),
+        "earliest" => return Ok(Place::Earliest),
+        "latest" => return Ok(Place::Latest),
         _ => {}
     }
     if let Ok(number) = text.parse::<u64>() {
         return match number <= Offset::MAX.get() {
-            true => Ok(StartAt::Offset(number)),
-            false => Err(format!("{number} is beyond the largest offset")),
+            true => Ok(Place::Offset(number)),
+            false => Err(format!("the largest offset is {}", Offset::MAX.get())),
         };
     }
-    moment_or_ago(text, now).map(|time| StartAt::Time(time.0)).map_err(|_| {
-        "write earliest, latest, an offset such as 42, a moment such as 2013-01-31T10:00:00Z, or how long ago such as -2h".to_owned()
+    moment(text).map(Place::Moment).map_err(|_| {
+        let likely = ["earliest", "latest"].into_iter().find(|word| strsim::jaro_winkler(text, word) >= ALIKE_MIN);
+        let guess = likely.map(|word| format!("did you mean {word}? ")).unwrap_or_default();
+        format!(
+            "{guess}write earliest, latest, an offset such as 42, a time such as 2013-01-31T10:00:00Z, or how long ago such as -2h"
+        )
     })
 }
 
 /// Parses a moment: RFC 3339 in UTC, or how long ago.
-pub(super) fn moment_or_ago(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
     let parsed = match text.strip_prefix('-') {
-        Some(ago) => humantime::parse_duration(ago).ok().map(|ago| now.minus(ago)),
-        None => moment(text),
+        Some(ago) => humantime::parse_duration(ago).ok().map(Moment::Ago),
+        None => date(text).map(Moment::At),
     };
-    parsed.ok_or_else(|| {
-        format!("{text:?} is no moment: write it as 2013-01-31T10:00:00Z, or how long ago, such as -10m")
-    })
+    parsed.ok_or_else(|| "write a time such as 2013-01-31T10:00:00Z, or how long ago such as -10m".to_owned())
+}
+
+/// Parses a time such as `1s` or `250ms`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "write a number and a unit, such as 250ms, 10s or 2h".to_owned())
 }
 
 /// RFC 3339 in UTC; the time of day may be left out.
-fn moment(text: &str) -> Option<Timestamp> {
+fn date(text: &str) -> Option<Timestamp> {
     let full = if text.len() == "2013-01-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     let at = humantime::parse_rfc3339_weak(&full).ok()?;
     let ms = at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
@@ -124,7 +177,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Option<StartAt>) {
-        assert_eq!(start_at(text, Timestamp(10_000_000)).ok(), expect, "{text}");
+        assert_eq!(place(text).ok().map(|place| place.at(Timestamp(10_000_000))), expect, "{text}");
     }
 
     #[test]

@@ -106,6 +106,83 @@ fn a_group_is_moved_and_described() {
 }
 
 #[test]
+fn a_move_of_a_group_is_shown_before_it_is_made_and_says_from_where_to_where() {
+    let server = Server::start();
+    server.ok(&["topic", "create", "orders", "--partitions", "2"]);
+    server.run_with(&["produce", "orders", "--partition", "1"], "a\nb\nc\n");
+    let reset = |words: &[&str]| {
+        let all = [&["group", "reset", "billing", "--topic", "orders", "--partition", "1"], words].concat();
+        let said = server.ok(&all);
+        let (said, table) = said.split_once('\n').unwrap();
+        let row = table.lines().last().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        (said.to_owned(), row)
+    };
+    let planned = reset(&["--to", "2", "--dry-run"]);
+    assert_eq!(planned, ("group billing would move; nothing was changed:".into(), "orders 1 - 2 3 1".into()));
+    assert_eq!(server.run(&["group", "describe", "billing"]).code, 3);
+    assert_eq!(reset(&["--to", "2"]), ("moved group billing:".into(), "orders 1 - 2 3 1".into()));
+    assert_eq!(reset(&["--to", "earliest", "--dry-run"]).1, "orders 1 2 0 3 3");
+    assert_eq!(server.json(&["group", "describe", "billing"])["positions"][0]["offset"], 2);
+}
+
+#[test]
+fn a_group_is_deleted_whole_or_in_one_topic() {
+    let server = Server::start();
+    for topic in ["orders", "returns"] {
+        server.ok(&["topic", "create", topic]);
+        server.ok(&["group", "reset", "billing", "--topic", topic, "--to", "earliest"]);
+    }
+    let said = server.ok(&["group", "delete", "billing", "--topic", "orders"]);
+    assert_eq!(said, "group billing has no position in orders any more\n");
+    let left = server.json(&["group", "describe", "billing"]);
+    assert_eq!(left["positions"].as_array().unwrap().len(), 1, "{left}");
+    assert_eq!(server.ok(&["group", "delete", "billing"]), "deleted group billing\n");
+    assert_eq!(server.run(&["group", "delete", "billing"]).code, 3);
+    assert_eq!(server.run(&["group", "delete", "billing", "--partition", "0"]).code, 2);
+}
+
+#[test]
+fn a_topic_is_trimmed_from_the_front() {
+    let server = Server::start();
+    server.ok(&["topic", "create", "t", "--partitions", "2"]);
+    server.run_with(&["produce", "t", "--partition", "0"], "a\nb\nc\n");
+    let trimmed = server.json(&["topic", "trim", "t", "--partition", "0", "--before", "2"]);
+    assert_eq!(trimmed["partitions"], json!([{ "partition": 0, "start": 2 }]));
+    assert_eq!(server.ok(&["consume", "t", "--from-beginning"]), "c\n");
+    let nameless = server.run(&["topic", "trim", "t", "--before", "1"]);
+    assert!(nameless.code == 4 && nameless.err.contains("--partition N"), "{nameless:?}");
+    assert_eq!(server.run(&["topic", "trim", "t"]).code, 2, "what is to go is always said");
+    let all = server.ok(&["topic", "trim", "t", "--all"]);
+    assert!(all.starts_with("trimmed topic t:\n"), "{all}");
+    assert_eq!(server.ok(&["consume", "t", "--from-beginning"]), "");
+}
+
+#[test]
+fn a_script_creates_and_deletes_what_may_be_there_already_or_no_more() {
+    let server = Server::start();
+    let create = ["topic", "create", "a_b", "--if-not-exists"];
+    assert_eq!(server.ok(&create), "created topic a_b with 1 partition\n");
+    assert_eq!(server.ok(&create), "topic a_b already exists\n");
+    let alike = server.run(&["topic", "create", "a.b", "--if-not-exists"]);
+    assert!(alike.code == 4 && alike.err.contains("a_b"), "{alike:?}");
+    let delete = ["topic", "delete", "a_b", "--if-exists"];
+    assert_eq!(server.ok(&delete), "deleted topic a_b\n");
+    assert_eq!(server.ok(&delete), "there is no topic a_b\n");
+}
+
+#[test]
+fn status_says_how_the_server_is_and_what_it_holds() {
+    let server = Server::start();
+    server.ok(&["topic", "create", "t"]);
+    let said = server.ok(&["status"]);
+    assert!(said.contains(&server.address) && said.contains("health") && said.contains("good"), "{said}");
+    let status = server.json(&["status"]);
+    // `_potok.logs` is one of them
+    assert_eq!((&status["health"]["status"], &status["topics"]), (&json!("good"), &json!(2)));
+    assert_eq!(status["not_running"], json!([]));
+}
+
+#[test]
 fn a_backup_starts_as_a_server() {
     let server = Server::start();
     server.ok(&["topic", "create", "kept"]);

@@ -21,6 +21,8 @@ fn a_wrong_command_line_is_2() {
         &["produce", "t", "--acks", "7"],
         &["consume", "t", "--count", "0"],
         &["serve", "--data", "d", "--http", "localhost:8080"],
+        &["serve", "--data", "d", "--log-level", "loud"],
+        &["serve", "--data", "d", "--log-level", "info,loud"],
     ] {
         check(&alone(words, Path::new(".")), 2, &["error"]);
     }

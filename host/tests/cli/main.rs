@@ -3,6 +3,8 @@
 
 mod commands;
 mod failures;
+mod newcomers;
 mod plugin;
+mod reading;
 mod running;
 mod server;

@@ -22,7 +22,17 @@ fn a_new_project_is_built_tried_pushed_and_deployed() {
     let home = tempfile::tempdir().unwrap();
     ok(project(
         home.path(),
-        &["plugin", "new", "temperature-alarms", "--language", "rust", "--kind", "processor"],
+        &[
+            "plugin",
+            "new",
+            "temperature-alarms",
+            "--language",
+            "rust",
+            "--kind",
+            "processor",
+            "--description",
+            SUMMARY,
+        ],
     ));
     let folder = home.path().join("temperature-alarms");
 
@@ -48,9 +58,10 @@ fn a_new_project_is_built_tried_pushed_and_deployed() {
         ["plugin", "test", "--input", "records.ndjson", "--config", "limit_celsius=20", "--partitions", "2"];
     let page = ok(project(&folder, &lower));
     assert!(page.contains("5 records in, 3 out, 1 refused"), "{page}");
+    assert!(page.contains("PARTITION  OFFSET  TIMESTAMP"), "{page}");
     let wrong = project(&folder, &["plugin", "test", "--input", "records.ndjson", "--config", "limit=20"]);
     assert_eq!(wrong.code, 4, "{wrong:?}");
-    assert!(wrong.err.contains("limit"), "{wrong:?}");
+    assert!(wrong.err.contains(UNKNOWN_CONFIG), "{wrong:?}");
 
     let built = ok(project(&folder, &["plugin", "build", "--output", "json"]));
     let built: Value = serde_json::from_str(&built).unwrap();
@@ -58,11 +69,17 @@ fn a_new_project_is_built_tried_pushed_and_deployed() {
     deploy(&Server::start(), wasm.to_str().unwrap(), built["digest"].as_str().unwrap());
 }
 
+/// Of `--config limit=20`.
+const UNKNOWN_CONFIG: &str =
+    "it knows no \"limit\"; did you mean \"limit_celsius\"? it takes \"limit_celsius\"";
+const SUMMARY: &str = "Raises \"alarms\"";
+
 fn deploy(server: &Server, wasm: &str, digest: &str) {
     server.ok(&["topic", "create", "readings", "--partitions", "2"]);
     server.ok(&["topic", "create", "alarms", "--partitions", "2"]);
     assert!(server.ok(&["module", "push", "temperature-alarms", wasm]).contains(digest));
-    assert_eq!(server.json(&["module", "inspect", "temperature-alarms"])["digest"], digest);
+    let module = server.json(&["module", "inspect", "temperature-alarms"]);
+    assert_eq!((&module["digest"], &module["summary"]), (&digest.into(), &SUMMARY.into()));
     let words = [
         "processor",
         "deploy",
@@ -74,6 +91,16 @@ fn deploy(server: &Server, wasm: &str, digest: &str) {
         "--output",
         "alarms",
     ];
+    let misspelt = server.run(&[&words[..], &["--config", "limit=10"]].concat());
+    assert!(misspelt.err.contains(UNKNOWN_CONFIG), "{misspelt:?}");
+    assert!(misspelt.err.ends_with("potok module inspect temperature-alarms\n"), "{misspelt:?}");
+    server.ok(&["topic", "delete", "alarms"]);
+    let missing = server.run(&words);
+    assert!(
+        missing.err.ends_with("\n  create it: potok topic create alarms --partitions 2\n"),
+        "{missing:?}"
+    );
+    server.ok(&["topic", "create", "alarms", "--partitions", "2"]);
     server.ok(&[&words[..], &["--from", "earliest", "--config", "limit_celsius=10"]].concat());
     let reading = "{\"sensor\":\"attic\",\"celsius\":35}\n";
     assert_eq!(server.run_with(&["produce", "readings", "--key", "attic"], reading).code, 0);
@@ -88,6 +115,8 @@ fn deploy(server: &Server, wasm: &str, digest: &str) {
         "what a second deployment drops is said: {said}"
     );
     server.ok(&[&words[..], &["--config", "limit_celsius=10"]].concat());
+    let reader = server.run(&["consume", "readings", "--group", "processor.alarms"]);
+    assert!(reader.code == 4 && reader.out.is_empty(), "a processor's group is its own: {reader:?}");
     assert!(server.ok(&["processor", "list"]).contains("alarms"));
     assert_eq!(server.json(&["processor", "describe", "alarms"])["config"]["limit_celsius"], 10);
     assert_eq!(server.run(&["processor", "reset", "alarms", "--to", "earliest"]).code, 4);

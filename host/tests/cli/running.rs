@@ -155,7 +155,9 @@ fn a_server_that_dies_under_a_write_says_what_was_kept() {
     let ended = Ended::of(child.wait_with_output().unwrap());
     drop(stdin);
     assert_eq!(ended.code, 5, "{ended:?}");
-    assert!(ended.err.contains("kept"), "{ended:?}");
+    // the receipt is sent after the record may be read: the server may die between the two
+    let said = ["1 record was acknowledged and is kept", "no record was acknowledged"];
+    assert!(said.iter().any(|words| ended.err.contains(words)), "{ended:?}");
     follower.wait().unwrap();
 }
 

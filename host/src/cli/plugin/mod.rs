@@ -14,11 +14,11 @@ pub(super) use run::InputRecord;
 /// Plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
-    /// Write a new project that builds and works
+    /// Create a new project that builds and works
     New(new::New),
     /// Build the project in this folder into a component
     Build(build::Build),
-    /// Run a module on a file of records: what comes out, what it keeps, what it refuses
+    /// Run a module on a file of records, and show what it puts out, keeps and refuses
     Test(test::Test),
 }
 

@@ -12,17 +12,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     potok plugin new temperature-alarms --language rust --kind processor\n  \
+    potok plugin new silences --description 'Reports sensors that have gone silent'\n  \
     cd temperature-alarms && potok plugin test --input records.ndjson")]
 pub(in crate::cli) struct New {
-    /// Name of the project and of its folder: lower-case letters, digits and '-'
+    /// Name of the project and its folder: lower-case letters, digits and '-'
     name: String,
-    /// Which language
+    /// Programming language
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     language: Language,
-    /// What it is to be
+    /// What the plugin is
     #[arg(long, value_enum, default_value_t = Kind::Processor)]
     kind: Kind,
-    /// Where to make the folder
+    /// What it does, in a sentence; `potok module inspect` shows it
+    #[arg(long, value_name = "TEXT", default_value = DESCRIPTION, hide_default_value = true)]
+    description: String,
+    /// Where to create the folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     path: PathBuf,
     #[command(flatten)]
@@ -41,7 +45,9 @@ enum Kind {
     Processor,
 }
 
-/// Where a file of the template goes, and what is in it; `{{name}}` stands for the project's name.
+/// What the template does before anybody has changed it.
+const DESCRIPTION: &str = "Raises an alarm for each reading above a limit";
+/// Where a file of the template goes, and what is in it; `{{name}}` stands for the project's name, `{{description}}` for a TOML string.
 const RUST_PROCESSOR: [(&str, &str); 5] = [
     ("Cargo.toml", include_str!("../../../templates/rust-processor/Cargo.toml.in")),
     ("src/lib.rs", include_str!("../../../templates/rust-processor/src/lib.rs.in")),
@@ -57,17 +63,20 @@ const SDK_FOLDER: &str = "vendor/potok-sdk";
 impl New {
     pub(super) fn run(self) -> Result<(), Failure> {
         check_name(&self.name)?;
+        check_description(&self.description)?;
         let folder =
             if self.path == Path::new(".") { PathBuf::from(&self.name) } else { self.path.join(&self.name) };
         if folder.exists() {
-            return Err(Failure::new(Exit::Refused, format!("{} is there already", folder.display()))
+            return Err(Failure::new(Exit::Refused, format!("{} already exists", folder.display()))
                 .remedy("choose another name, or another folder with --path"));
         }
         let template: &[(&str, &str)] = match (self.language, self.kind) {
             (Language::Rust, Kind::Processor) => &RUST_PROCESSOR,
         };
+        let description = toml::Value::String(self.description).to_string();
         for (name, text) in template {
-            write(&folder.join(name), text.replace("{{name}}", &self.name).as_bytes())?;
+            let text = text.replace("{{name}}", &self.name).replace("{{description}}", &description);
+            write(&folder.join(name), text.as_bytes())?;
         }
         for (name, bytes) in SDK {
             write(&folder.join(SDK_FOLDER).join(name), bytes)?;
@@ -100,6 +109,18 @@ fn check_name(name: &str) -> Result<(), Failure> {
             "use up to {NAME_LEN_MAX} lower-case letters, digits and '-', beginning with a letter"
         ))),
     }
+}
+
+/// A module's summary is one line of bounded length, and a project that could not be pushed is no use.
+fn check_description(text: &str) -> Result<(), Failure> {
+    let why = match text {
+        "" => "it is empty".to_owned(),
+        _ if text.chars().any(char::is_control) => "it has a control character or a line break".to_owned(),
+        _ if text.len() > potok_plugin::SUMMARY_LEN_MAX => format!("it has {} bytes", text.len()),
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(format!("{text:?} is not legal for --description <TEXT>: {why}"))
+        .remedy(format!("write one line of at most {} bytes", potok_plugin::SUMMARY_LEN_MAX)))
 }
 
 /// crates.io's limit for a package's name.
@@ -146,11 +167,22 @@ mod tests {
             name: "again".into(),
             language: Language::Rust,
             kind: Kind::Processor,
+            description: "Says \"no\" \\ and {{name}}".into(),
             path: folder.path().to_owned(),
             output: OutputArg { output: crate::output::Format::Json },
         };
         new().run().unwrap();
         assert!(folder.path().join("again/vendor/potok-sdk/src/lib.rs").is_file());
+        let manifest = fs::read_to_string(folder.path().join("again/Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        assert_eq!(manifest["package"]["description"].as_str(), Some("Says \"no\" \\ and {{name}}"));
         assert_eq!(new().run().unwrap_err().exit, Exit::Refused);
+    }
+    #[test]
+    fn a_description_is_what_a_server_takes() {
+        assert!(check_description(DESCRIPTION).is_ok());
+        for wrong in ["", "a\nb", &"x".repeat(potok_plugin::SUMMARY_LEN_MAX + 1)] {
+            assert_eq!(check_description(wrong).unwrap_err().exit, Exit::Usage);
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Project {
     pub(super) fn open(folder: &Path) -> Result<Project, Failure> {
         let nothing = || {
             Failure::new(Exit::NotFound, format!("no plugin project in {}", folder.display()))
-                .remedy("go to its folder or name it with --path; a new one: potok plugin new NAME")
+                .remedy("go to its folder, or name it with --path; to start a new one: potok plugin new NAME")
         };
         let manifest = folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).map_err(|error| match error.kind() {
@@ -73,8 +73,8 @@ impl Project {
         let core = self.cargo_build()?;
         let bytes = fs::read(&core).map_err(|error| Failure::file("read", &core, &error))?;
         let component = potok_plugin::componentize(&bytes).map_err(|error| {
-            Failure::new(Exit::Refused, format!("what cargo built is no plugin: {error}"))
-                .remedy("does src/lib.rs call potok_sdk::processor!, and has Cargo.toml crate-type = [\"cdylib\", \"rlib\"]?")
+            Failure::new(Exit::Refused, format!("what cargo built is not a plugin: {error}"))
+                .remedy("check that src/lib.rs calls potok_sdk::processor! and that Cargo.toml has crate-type = [\"cdylib\", \"rlib\"]")
         })?;
         let file = self.folder.join(format!("{}.wasm", self.name));
         // Renamed into place, so that nobody ever reads half of it.
@@ -102,7 +102,7 @@ impl Project {
         cargo.current_dir(&self.folder).stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = cargo.output().map_err(|error| no_cargo(&error))?;
         if !output.status.success() {
-            return Err(Failure::failed("cargo could not build the project: its words are above"));
+            return Err(Failure::failed("cargo could not build the project; see its output above"));
         }
         let ours = self
             .folder

@@ -194,7 +194,7 @@ async fn wire(house: &House, module: &ModuleInfo, plan: &Plan) -> Result<DeployS
             names.join(", "),
             counted(plan.inputs.len() as u64, "file")
         );
-        return Err(Failure::usage(what).remedy("give one --input FILE for each, in that order"));
+        return Err(Failure::usage(what).remedy("pass one --input FILE for each, in that order"));
     }
     let mut inputs = Vec::new();
     for index in 0..ports.len() {

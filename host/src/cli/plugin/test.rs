@@ -4,9 +4,9 @@ use super::project::Project;
 use super::run::{InputRecord, OutputRecord, Plan, Report, StateEntry, module_name, run};
 use crate::cli::OutputArg;
 use crate::cli::records::{parse_lines, parts_json, shown};
-use crate::cli::values::{LineFormat, Setting, config_object, setting};
+use crate::cli::values::{LineFormat, Setting, config_object, duration, setting};
 use crate::exit::{Exit, Failure};
-use crate::output::{Page, counted, note};
+use crate::output::{Page, counted, note, time};
 use clap::Args;
 use potok_types::SystemClock;
 use serde_json::{Value, json};
@@ -23,26 +23,26 @@ use std::time::Duration;
     A line of a records file is what `potok consume --output json` prints:\n  \
     {\"key\":\"attic\",\"value\":{\"sensor\":\"attic\",\"celsius\":31.5},\"timestamp\":1357034400000}")]
 pub(in crate::cli) struct Test {
-    /// The component; without it, the project in this folder is built and run
+    /// The component [default: build the project in this folder]
     #[arg(value_name = "FILE.wasm")]
     module: Option<PathBuf>,
-    /// The project's folder, where no FILE.wasm is given
+    /// The project's folder, if no FILE.wasm is given
     #[arg(long, value_name = "DIR", default_value = ".", conflicts_with = "module")]
     path: PathBuf,
-    /// Records for an input, one a line; one file for each of the module's inputs, in their order
+    /// Records for an input, one per line; one file for each of the module's inputs, in order
     #[arg(long = "input", short, value_name = "FILE", required = true)]
     inputs: Vec<PathBuf>,
-    /// What a line is
+    /// What each line is
     #[arg(long, short, value_enum, default_value_t = LineFormat::Records)]
     format: LineFormat,
-    /// A value for the module, as JSON or else as text; may be given several times
+    /// A configuration value for the module: JSON if it parses, else text; may be repeated
     #[arg(long = "config", short, value_name = "NAME=VALUE", value_parser = setting)]
     config: Vec<Setting>,
-    /// Partitions of every topic: tasks that share the work
+    /// Partitions of every topic; each has a task of its own
     #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     partitions: u32,
-    /// How long to wait for a module that asks to be tried again
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    /// How long to wait for a module that keeps asking to be retried
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     patience: Duration,
     #[command(flatten)]
     output: OutputArg,
@@ -76,7 +76,8 @@ impl Test {
     fn read(&self, file: &PathBuf) -> Result<Vec<InputRecord>, Failure> {
         let bytes = std::fs::read(file).map_err(|error| Failure::file("read", file, &error))?;
         let wrong = |(line, why): (usize, String)| {
-            let form = "see `potok plugin test --help` for the form of a line, or give --format text";
+            let form =
+                "potok plugin test --help shows what a line looks like; for plain text, pass --format text";
             Failure::new(Exit::Refused, format!("{} line {line}: {why}", file.display())).remedy(form)
         };
         let records = parse_lines(&bytes, self.format, self.partitions).map_err(wrong)?;
@@ -133,13 +134,14 @@ fn page(report: &Report, file: &Path) -> Page {
             vec![
                 r.partition.to_string(),
                 r.offset.to_string(),
+                time(r.timestamp),
                 shown(r.key.as_deref()),
                 shown(r.value.as_deref()),
             ]
         };
         page = page.and_table_named(
             &format!("output {name}"),
-            &["partition", "offset", "key", "value"],
+            &["partition", "offset", "timestamp", "key", "value"],
             records.iter().map(row).collect(),
             "no records",
         );
@@ -147,6 +149,7 @@ fn page(report: &Report, file: &Path) -> Page {
     let refusal = |r: &OutputRecord| {
         vec![
             header(r, "potok.error.offset"),
+            time(r.timestamp),
             header(r, "potok.error.kind"),
             header(r, "potok.error.reason"),
             shown(r.value.as_deref()),
@@ -166,7 +169,7 @@ fn page(report: &Report, file: &Path) -> Page {
     page = page
         .and_table_named(
             "refused",
-            &["offset", "kind", "reason", "value"],
+            &["offset", "timestamp", "kind", "reason", "value"],
             report.refused.iter().map(refusal).collect(),
             "none",
         )
