@@ -5,6 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+BIN := $(HOME)/.local/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potok
 
 # One target folder outside the checkout, so that a fresh clone finds RocksDB and Wasmtime compiled.
@@ -16,20 +17,26 @@ OTHER_WORKSPACES := $(SDK_WORKSPACES) guests-in-five:$(CACHE)/guests-in-five/tar
 # $(call each,WORKSPACES,COMMAND) runs the command in each of them
 each = for pair in $(1); do (cd $${pair%%:*} && CARGO_TARGET_DIR=$${pair\#*:} $(2)); done
 
+# $(call building,WHAT) says what is built, and how long that takes where nothing has been
+building = @if [ -x $(CARGO_TARGET_DIR)/release/potok ]; then echo "building $(1)"; \
+  else echo "building $(1); the first time with RocksDB and Wasmtime: about half an hour on two cores, then seconds"; fi
+
 # One profile for everything: another would compile every dependency once more.
 LOCKED := $(if $(CI),--locked)
 CARGO_FLAGS := --release $(LOCKED)
 
-.PHONY: help run demo test soak crash clients clients-long bench bench-kafka guests docs fmt lint setup guests-rust
+.PHONY: help run demo test soak crash clients clients-long client-broker bench bench-kafka guests guests-rust docs fmt lint install setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: guests-rust ## start the host with four processors on real flights, and stay up
+	$(call building,potok and its demonstration)
 	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
 	$(CARGO_TARGET_DIR)/release/potok-demo run
 
 demo: guests-rust ## the same, every count checked against an independent computation; then end
+	$(call building,potok and its demonstration)
 	cargo build $(CARGO_FLAGS) -p potok -p potok-demo
 	$(CARGO_TARGET_DIR)/release/potok-demo check
 
@@ -54,14 +61,14 @@ clients-%: client-broker
 	tests/clients/run.sh $*
 
 client-broker:
-	@tools/setup.sh
+	@tools/setup.sh python
 	$(if $(filter kafka,$(BROKER_KIND)),,cargo build $(CARGO_FLAGS) -p potok)
 
 bench: guests ## the numbers of bench/RESULTS.md
 	bench/run.sh
 
 bench-kafka: ## the same clients on Potok and on a real Kafka, in turn: ratios
-	@tools/setup.sh
+	@tools/setup.sh python
 	bench/kafka.sh
 
 guests: ## build every guest, in every language
@@ -74,20 +81,27 @@ guests-rust:
 	tools/build-guests.sh
 
 docs: ## the Rust documentation, warnings denied
+	@tools/setup.sh
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps --document-private-items
 
 fmt: ## format everything (CHECK=--check: only say what would change)
+	@tools/setup.sh
 	cargo fmt --all $(CHECK)
 	$(call each,$(OTHER_WORKSPACES),cargo fmt --all $(CHECK))
 
 lint: ## clippy on everything, warnings denied
+	@tools/setup.sh
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	$(call each,$(OTHER_WORKSPACES),cargo clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings)
 
 install: ## put potok into ~/.local/bin
 	@tools/setup.sh
+	$(call building,potok)
 	cargo build $(CARGO_FLAGS) -p potok
-	install -D -m 755 $(CARGO_TARGET_DIR)/release/potok $(HOME)/.local/bin/potok
+	install -D -m 755 $(CARGO_TARGET_DIR)/release/potok $(BIN)/potok
+	@echo "potok is in $(BIN); try: potok --help"
+	@case ":$$PATH:" in *":$(BIN):"*) ;; *) \
+	  echo "$(BIN) is not on your path; for this terminal, and in ~/.profile for all: export PATH=\"$(BIN):\$$PATH\"" ;; esac
 
 setup: ## install what is missing on this machine, for every guest language too
 	@tools/setup.sh guests

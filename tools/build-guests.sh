@@ -25,6 +25,7 @@ done
 toolchain=$(tools/setup-rust-wasm.sh | tail -1)
 cd guest-examples
 
+say "building modules for WebAssembly: ${names[*]} (about two minutes the first time, then seconds)"
 packages=()
 for name in "${names[@]}"; do packages+=(-p "$name"); done
 # one word, or none at all

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh            what the host and its Rust guests need: a C++ compiler, libclang (for RocksDB's
 #                             bindings), Rust with its WebAssembly target
+#   tools/setup.sh python     the same, and Python, which drives clients and compares figures
 #   tools/setup.sh guests     the same, and what guests in C, Go, JavaScript and Python are built with
 #
 # System packages come from apt (as root, or by sudo). Everything else goes below the user's cache folder, which may
@@ -32,9 +33,11 @@ look_for_host_packages() {
   exists '/usr/lib/llvm-*/lib/libclang*.so*' '/usr/lib/*/libclang*.so*' '/usr/lib/libclang.so*' '/usr/lib64/libclang.so*' || want libclang-dev
 }
 
+look_for_python() { python_has_venv || want python3 python3-venv; }
+
 look_for_guest_packages() {
   clang_targets_wasm || want clang lld wasi-libc libclang-rt-dev-wasm32
-  python_has_venv || want python3 python3-venv
+  look_for_python
   have node || want nodejs
   have npm || want npm
   # any Go can fetch the one we use; Debian 12 has 1.19
@@ -109,7 +112,10 @@ install_componentize_py() {
 }
 
 look_for_host_packages
-if [ "${1:-}" = guests ]; then look_for_guest_packages; fi
+case ${1:-} in
+  guests) look_for_guest_packages ;;
+  python) look_for_python ;;
+esac
 install_packages
 check_rust
 check_wasm_target

@@ -12,10 +12,13 @@ PEER=${PEER:-${XDG_CACHE_HOME:-$HOME/.cache}/potok/kafka-peer}
 RUN=${PEER_RUN:-$PEER}
 mkdir -p "$PEER" "$RUN"
 
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
 setup() {
   command -v mvn >/dev/null && command -v javac >/dev/null || {
     echo "peer: installing maven and a JDK" >&2
-    ${SUDO:-} apt-get install -y -qq maven default-jdk-headless >/dev/null
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends maven default-jdk-headless >/dev/null
   }
   local wanted
   wanted=$(sha256sum < "$here/pom.xml")

@@ -73,7 +73,7 @@ fn read_as_stored(batch: &RecordBatch) {
 }
 
 /// A batch that every check lets pass keeps its records on every way through the product.
-fn accept(sent: NewBatch) {
+fn accept(mut sent: NewBatch) {
     if sent.check_records(UNPACKED_LEN_MAX).is_err() {
         return;
     }

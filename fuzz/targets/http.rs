@@ -37,13 +37,21 @@ fuzz_target!(init: potok_fuzz::write_seeds_if_asked(potok_fuzz::http_seeds), |da
     let mut input = Input(data);
     let (form, cut) = (input.byte(), usize::from(input.byte()));
     let body = input.0;
-    match form % 4 {
+    match form % 5 {
         0 => values(body),
+        4 => headers(body),
         1 => records(body),
         2 => text(body, cut),
         _ => cut_lines(body, cut),
     }
 });
+
+/// Headers alone are as many as the array has.
+fn headers(body: &[u8]) {
+    if let (Ok(headers), Ok(array)) = (parse::headers(body), serde_json::from_slice::<Value>(body)) {
+        assert_eq!(array.as_array().map(Vec::len), Some(headers.len()));
+    }
+}
 
 /// As many values as the array has, and each is what the array has there.
 fn values(body: &[u8]) {

@@ -19,14 +19,17 @@ broker_start() {
 
 # Sessions of a second and groups without delay only save time; records of 1970 outlive retention.
 broker_start_kafka() {
+  local failed=0
   PEER_RUN=$broker_folder KAFKA_PORT=$port KAFKA_EXTRA="auto.create.topics.enable=$auto_create
 num.partitions=3
 log.retention.ms=-1
 group.min.session.timeout.ms=1000
+socket.listen.backlog.size=1024
 group.initial.rebalance.delay.ms=0
 share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1" "$repository/bench/kafka/peer.sh" start >/dev/null
+share.coordinator.state.topic.min.isr=1" "$repository/bench/kafka/peer.sh" start >/dev/null || failed=1
   broker_pid=$(cat "$broker_folder/pid")
+  return $failed
 }
 
 broker_start_potok() {
@@ -60,8 +63,8 @@ broker_halt() {
 }
 
 broker_stop() {
-  [ -n "$broker_pid" ] || return 0
-  broker_halt
+  [ -n "$broker_folder" ] || return 0
+  [ -z "$broker_pid" ] || broker_halt
   rm -rf "$broker_folder"
-  broker_pid=
+  broker_folder= broker_pid=
 }

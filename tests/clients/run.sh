@@ -57,7 +57,7 @@ settings_of() {
 # A broker of its own beside the others' one, in a shell of its own.
 judge_apart() ( # NAME SETTING
   trap broker_stop EXIT
-  broker_pid=
+  broker_folder= broker_pid=
   broker_start "$2" && judge "$1"
 )
 

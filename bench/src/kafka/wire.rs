@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut};
 const PRODUCE: (i16, i16) = (0, 7);
 const FETCH: (i16, i16) = (1, 11);
 const CREATE_TOPICS: (i16, i16) = (19, 4);
+const CREATE_PARTITIONS: (i16, i16) = (37, 0);
 /// What a partition may bring in one answer, in bytes: the default of Kafka's consumers.
 const PARTITION_BYTES_MAX: i32 = 1 << 20;
 /// What one answer may bring, in bytes: likewise.
@@ -73,6 +74,18 @@ pub(super) fn create_topic(topic: &str, partitions: u32, settings: &[(String, St
     frame.finish()
 }
 
+/// A topic is to have `partitions` in all.
+pub(super) fn create_partitions(topic: &str, partitions: u32) -> Vec<u8> {
+    let mut frame = Frame::new(CREATE_PARTITIONS);
+    frame.count(1);
+    frame.string(topic);
+    frame.0.put_u32(partitions);
+    frame.0.put_i32(-1); // placed by the broker
+    frame.0.put_i32(60_000);
+    frame.0.put_u8(0);
+    frame.finish()
+}
+
 /// Where one partition is to be read on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
@@ -124,8 +137,8 @@ pub(super) fn produce_error(mut answer: &[u8]) -> Result<i16> {
     Ok(0)
 }
 
-/// The error of a CreateTopics answer for one topic.
-pub(super) fn create_topic_error(mut answer: &[u8]) -> Result<i16> {
+/// The error of a CreateTopics or CreatePartitions answer for one topic.
+pub(super) fn create_error(mut answer: &[u8]) -> Result<i16> {
     let from = &mut answer;
     skip(from, 8)?;
     skip_string(from)?;

@@ -16,16 +16,18 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Turns over a bit of the byte at `needle` in the one file of batches that has it.
+/// Turns over a bit of the byte at `needle` in the file of the journal that has it.
 fn flip(folder: &Path, needle: &[u8]) {
-    for file in files(folder).into_iter().filter(|file| file.extension().is_some_and(|end| end == "blob")) {
+    for file in
+        files(folder).into_iter().filter(|file| file.parent().is_some_and(|at| at.ends_with("journal")))
+    {
         let mut bytes = fs::read(&file).unwrap();
         if let Some(found) = bytes.windows(needle.len()).position(|window| window == needle) {
             bytes[found] ^= 1;
             return fs::write(&file, bytes).unwrap();
         }
     }
-    panic!("no file of batches has {:?}", String::from_utf8_lossy(needle));
+    panic!("no file of the journal has {:?}", String::from_utf8_lossy(needle));
 }
 
 /// Ten batches of one record in each of two partitions: `record-P-N.` and padding.
