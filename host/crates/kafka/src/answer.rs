@@ -1,5 +1,5 @@
 //! An answer on its way to the socket: pieces that are written one after the other, so that fetched batches are never copied
-//! together. The first piece begins with the frame's length and the correlation id.
+//! together; those that lie in a file go from there (sendfile). The first piece begins with the frame's length and the correlation id.
 //!
 //! ```text
 //! | length i32, of all that follows | correlation id i32 | tagged fields, when flexible: 0 | body |
@@ -8,8 +8,9 @@
 use crate::budget::Grant;
 use crate::error::Fault;
 use crate::header::Header;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use kafka_protocol::protocol::Encodable;
+use potok_log::Stretch;
 
 const LENGTH_LEN: usize = 4;
 /// Bytes of an answer's body that has no batches: more is read by few clients (librdkafka's `receive.message.max.bytes` and
@@ -20,7 +21,7 @@ const BODY_LEN_MAX: usize = 100_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// The pieces in order.
-    pub(crate) pieces: Vec<Bytes>,
+    pub(crate) pieces: Vec<Stretch>,
     /// Bytes of all pieces.
     pub(crate) len: usize,
     /// Memory that it may take until it is written.
@@ -43,12 +44,12 @@ impl Answer {
         Answer::finish(buffer, Vec::new())
     }
     /// Puts the length in front: `first` comes from [`start`], `rest` follows it.
-    pub(crate) fn finish(mut first: BytesMut, mut rest: Vec<Bytes>) -> Result<Answer, Fault> {
-        let len = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
+    pub(crate) fn finish(mut first: BytesMut, mut rest: Vec<Stretch>) -> Result<Answer, Fault> {
+        let len = first.len() + rest.iter().map(Stretch::len).sum::<usize>();
         let framed =
             i32::try_from(len - LENGTH_LEN).map_err(|_| Fault::Unencodable(format!("it has {len} bytes")))?;
         first[..LENGTH_LEN].copy_from_slice(&framed.to_be_bytes());
-        rest.insert(0, first.freeze());
+        rest.insert(0, first.freeze().into());
         Ok(Answer { pieces: rest, len, grant: None })
     }
 }
@@ -68,6 +69,7 @@ pub(crate) fn start(header: &Header, version: i16) -> BytesMut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use kafka_protocol::messages::ApiKey;
     use kafka_protocol::messages::FindCoordinatorResponse;
     use kafka_protocol::messages::find_coordinator_response::Coordinator;

@@ -16,16 +16,16 @@ use crate::frame::{Frame, Frames, ReadFailure, Step};
 use crate::gather::Gather;
 use crate::header::Header;
 use crate::room::Held;
-use bytes::{Buf, Bytes};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
 use kafka_protocol::messages::ApiKey;
+use potok_log::{FileStretch, Stretch};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
@@ -202,7 +202,12 @@ impl Connection {
         }
         let patience = self.broker.settings.write_timeout();
         while !pieces.is_empty() {
-            let wrote = write_some(writer, &pieces);
+            let wrote = async {
+                match pieces.front() {
+                    Some(Stretch::File(file)) => send_some(writer, file).await,
+                    _ => write_some(writer, &pieces).await,
+                }
+            };
             let wrote = timeout(patience, wrote).await.map_err(|_| Ended::Stalled)??;
             advance(&mut pieces, wrote);
         }
@@ -241,11 +246,13 @@ fn is_produce(frame: &Frame) -> bool {
     frame.bytes.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
 }
 
-async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Bytes>) -> io::Result<usize> {
+/// Writes what is in memory of the first pieces.
+async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Stretch>) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); PIECES_MAX];
     let mut count = 0;
     for (slice, piece) in slices.iter_mut().zip(pieces) {
-        *slice = IoSlice::new(piece);
+        let Stretch::Memory(bytes) = piece else { break };
+        *slice = IoSlice::new(bytes);
         count += 1;
     }
     match writer.write_vectored(&slices[..count]).await? {
@@ -254,8 +261,21 @@ async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Bytes>) -> io:
     }
 }
 
+/// Has the system send what lies in a file. It waits for the disk only where that was in memory a moment ago.
+async fn send_some(writer: &WriteHalf<'_>, file: &FileStretch) -> io::Result<usize> {
+    let socket: &TcpStream = writer.as_ref();
+    loop {
+        socket.writable().await?;
+        match socket.try_io(Interest::WRITABLE, || file.send_to(socket)) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+    }
+}
+
 /// Takes what was written off the front.
-fn advance(pieces: &mut VecDeque<Bytes>, mut wrote: usize) {
+fn advance(pieces: &mut VecDeque<Stretch>, mut wrote: usize) {
     while let Some(first) = pieces.front_mut() {
         if wrote < first.len() {
             first.advance(wrote);

@@ -10,7 +10,9 @@ use crate::room::Held;
 use crate::server::{self, BindError, Components};
 use crate::settings::Settings;
 use bytes::BytesMut;
+use potok_log::Stretch;
 use prometheus_client::registry::Registry;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -38,7 +40,9 @@ impl InProcess {
         let body = Body { span: frame.len(), bytes: frame };
         let started = api::start(broker, client, header, body, (&mut held, &mut gather)).await.ok()?;
         gather.flush(&*log).await;
-        Some(started.outcome.await.ok()??.pieces.concat())
+        let answer = started.outcome.await.ok()??;
+        let pieces: io::Result<Vec<_>> = answer.pieces.iter().map(Stretch::bytes).collect();
+        Some(pieces.ok()?.concat())
     }
 }
 

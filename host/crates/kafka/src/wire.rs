@@ -4,7 +4,8 @@
 
 use crate::error::Fault;
 use crate::header::varint;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
+use potok_log::Stretch;
 use uuid::Uuid;
 
 const CUT: Fault = Fault::Malformed("a length in the request is larger than what is left of it");
@@ -88,7 +89,7 @@ const COPIED_LEN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Writer {
     first: Option<BytesMut>,
-    rest: Vec<Bytes>,
+    rest: Vec<Stretch>,
     piece: BytesMut,
     flexible: bool,
 }
@@ -132,18 +133,20 @@ impl Writer {
         }
     }
     /// Record batches one behind the other, as they are.
-    pub(crate) fn records<'a>(&mut self, len: usize, batches: impl Iterator<Item = &'a Bytes>) {
+    pub(crate) fn records(&mut self, len: usize, batches: &[Stretch]) {
         self.count(Some(len));
         for batch in batches {
-            if batch.len() < COPIED_LEN {
-                self.piece.put_slice(batch);
+            if let Stretch::Memory(bytes) = batch
+                && bytes.len() < COPIED_LEN
+            {
+                self.piece.put_slice(bytes);
                 continue;
             }
             let piece = self.piece.split();
             match &self.first {
                 None => self.first = Some(piece),
                 Some(_) if piece.is_empty() => {}
-                Some(_) => self.rest.push(piece.freeze()),
+                Some(_) => self.rest.push(piece.freeze().into()),
             }
             self.rest.push(batch.clone());
         }
@@ -165,11 +168,11 @@ impl Writer {
         self.piece.put_u8((left & 0x7f) as u8);
     }
     /// The pieces, for [`crate::answer::Answer::finish`].
-    pub(crate) fn finish(mut self) -> (BytesMut, Vec<Bytes>) {
+    pub(crate) fn finish(mut self) -> (BytesMut, Vec<Stretch>) {
         match self.first.take() {
             None => (self.piece, self.rest),
             Some(first) => {
-                self.rest.push(self.piece.freeze());
+                self.rest.push(self.piece.freeze().into());
                 (first, self.rest)
             }
         }
@@ -179,6 +182,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     #[test]
     fn what_is_written_reads_back_in_both_forms() {
@@ -189,12 +193,12 @@ mod tests {
             writer.count(Some(300));
             writer.no_tagged();
             let batches = [Bytes::from(vec![7; COPIED_LEN]), Bytes::from_static(b"small")];
-            writer.records(COPIED_LEN + 5, batches.iter());
+            writer.records(COPIED_LEN + 5, &batches.map(Stretch::Memory));
             writer.uuid(Uuid::from_u128(5));
             let (first, rest) = writer.finish();
             assert_eq!(rest.len(), 2, "one batch is a piece of its own");
             let mut bytes = first;
-            rest.iter().for_each(|piece| bytes.extend_from_slice(piece));
+            rest.iter().for_each(|piece| bytes.extend_from_slice(&piece.bytes().unwrap()));
             let mut reader = Reader { bytes, flexible };
             assert_eq!(reader.string().unwrap().as_deref(), Some("größe"));
             assert_eq!(reader.string().unwrap(), None);

@@ -6,6 +6,7 @@ use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError, UnknownPartition,
 };
+use crate::stretch::Located;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -62,6 +63,15 @@ pub trait Log: Send + Sync + std::fmt::Debug + 'static {
     /// What [`Log::read`] would answer, where that is known without touching the disk: a caller that may not wait asks here
     /// first. None when it is not, and when it would be an error.
     fn read_cached(&self, request: ReadRequest) -> Option<Fetched>;
+    /// What [`Log::read`] answers, as bytes to be sent on: what the system can send from a file is not read.
+    fn locate(&self, request: ReadRequest) -> Result<Located, ReadError> {
+        Ok(Located::of(self.read(request)?, request.offset))
+    }
+    /// What [`Log::locate`] would answer, or the beginning of it, where that is known without waiting for the disk. None when it is
+    /// not, and when it would be an error.
+    fn locate_now(&self, request: ReadRequest) -> Option<Located> {
+        Some(Located::of(self.read_cached(request)?, request.offset))
+    }
     /// Follows the ends of a partition; wakes at every change. Closed when the topic is deleted.
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition>;
     /// The ends as they are now.

@@ -18,6 +18,7 @@ mod producers;
 mod rocks;
 #[cfg(any(test, feature = "test-util"))]
 mod seeded;
+mod stretch;
 mod topics;
 mod transactions;
 
@@ -39,5 +40,6 @@ pub use memory::MemoryLog;
 pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
 #[cfg(any(test, feature = "test-util"))]
 pub use seeded::Seeded;
+pub use stretch::{FileStretch, Located, Stretch};
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;

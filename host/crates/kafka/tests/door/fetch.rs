@@ -147,6 +147,40 @@ async fn a_fetch_that_waits_hears_of_records_that_are_on_the_disk_only() {
 }
 
 #[tokio::test]
+async fn large_batches_that_have_left_the_cache_come_whole_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = potok_log::Settings {
+        dir: folder.path().to_owned(),
+        cache_bytes_max: 0,
+        ..potok_log::Settings::default()
+    };
+    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
+    let door = Door::over(log, |_| {}).await;
+    let topic = door.topic("t", 2, &[]).await;
+    let (mut reader, mut writer) = (door.connect().await, door.connect().await);
+    let value = |partition: i32, i: u8| vec![i + b'a' + u8::try_from(partition).unwrap(); 300_000];
+    for i in 0..8 {
+        put(&mut writer, &topic, 0, plain(&[&value(0, i)])).await;
+        put(&mut writer, &topic, 1, plain(&[&value(1, i), b"small"])).await;
+    }
+    let (mut next, mut come) = ([0, 0], [Vec::new(), Vec::new()]);
+    while next != [8, 16] {
+        let response = reader.ask(12, &fetch(12, &topic, &[(0, next[0]), (1, next[1])])).await;
+        for partition in [0, 1] {
+            let told = fetched(&response, partition);
+            let place = usize::try_from(partition).unwrap();
+            come[place].extend(values(told).into_iter().map(|value| (value.len(), value.as_bytes()[0])));
+            next[place] = i64::try_from(come[place].len()).unwrap();
+        }
+    }
+    let expected = |partition, i| (300_000, value(partition, i)[0]);
+    assert_eq!(come[0], (0..8).map(|i| expected(0, i)).collect::<Vec<_>>());
+    let both = (0..8).flat_map(|i| [expected(1, i), (5, b's')]);
+    assert_eq!(come[1], both.collect::<Vec<_>>());
+    door.ended().await;
+}
+
+#[tokio::test]
 async fn a_fetch_that_waits_for_more_bytes_than_one_batch_has_waits_for_the_next() {
     let door = Door::open().await;
     let topic = door.topic("t", 1, &[]).await;

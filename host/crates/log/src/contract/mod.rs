@@ -191,6 +191,7 @@ macro_rules! log_contract {
             batches_are_kept_as_the_bytes_they_came_as
             a_read_inside_a_batch_returns_the_whole_batch
             a_read_returns_one_batch_at_least_and_then_as_many_as_fit
+            what_is_located_is_what_is_read
             a_read_at_the_end_is_empty_and_outside_is_refused
             a_watch_wakes_at_every_change
             a_batch_over_the_topics_limit_is_refused

@@ -148,6 +148,27 @@ pub async fn a_read_returns_one_batch_at_least_and_then_as_many_as_fit(harness: 
     }
 }
 
+pub async fn what_is_located_is_what_is_read(harness: &impl Harness) {
+    let log = harness.open().await;
+    let at = partition(&log).await;
+    for values in [&["a", "b"][..], &["c"], &["d", "e"]] {
+        add(&log, at, batch(values)).await;
+    }
+    for (from, bytes_max) in [(0, PLENTY), (1, PLENTY), (2, 1), (4, PLENTY), (5, PLENTY)] {
+        let fetched = log.read(read(at, from, bytes_max)).unwrap();
+        let expected: Vec<u8> = fetched.batches.iter().flat_map(|batch| batch.bytes().to_vec()).collect();
+        let next = fetched.batches.last().map_or(offset(from), |last| last.header().next_offset());
+        let located = log.locate(read(at, from, bytes_max)).unwrap();
+        for located in log.locate_now(read(at, from, bytes_max)).into_iter().chain([located]) {
+            let bytes: Vec<u8> = located.stretches.iter().flat_map(|one| one.bytes().unwrap()).collect();
+            assert_eq!((bytes, located.next, located.ends), (expected.clone(), next, fetched.ends), "{from}");
+        }
+    }
+    let outside = read(at, 6, PLENTY);
+    assert!(log.locate_now(outside).is_none());
+    assert!(matches!(log.locate(outside), Err(ReadError::OutOfRange { .. })));
+}
+
 pub async fn a_read_at_the_end_is_empty_and_outside_is_refused(harness: &impl Harness) {
     let log = harness.open().await;
     let at = partition(&log).await;

@@ -12,6 +12,7 @@ use crate::error::{
     AlterTopicError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError, ReadError,
     StoreError, UnknownPartition,
 };
+use crate::stretch::Located;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -83,6 +84,13 @@ impl Log for FailingLog {
     fn read_cached(&self, request: ReadRequest) -> Option<Fetched> {
         // a fault shows in the read that follows
         self.may_read().ok().and_then(|()| self.inner.read_cached(request))
+    }
+    fn locate(&self, request: ReadRequest) -> Result<Located, ReadError> {
+        self.may_read()?;
+        self.inner.locate(request)
+    }
+    fn locate_now(&self, request: ReadRequest) -> Option<Located> {
+        self.may_read().ok().and_then(|()| self.inner.locate_now(request))
     }
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition> {
         self.inner.watch(at)

@@ -53,7 +53,8 @@ impl Drive {
     fn drive(&self) {
         let Some(mut writer) = self.writer.try_lock() else { return };
         let mut rounds = 0;
-        while rounds < ROUNDS_MAX && writer.round(|command| !command.is_rare()) {
+        // a flush is the thread's, and what others bring meanwhile would only make memory grow
+        while rounds < ROUNDS_MAX && !writer.is_flush_due() && writer.round(|command| !command.is_rare()) {
             rounds += 1;
         }
         let is_due = writer.is_flush_due();

@@ -17,6 +17,7 @@ mod health;
 mod journal;
 mod keys;
 mod live;
+mod locate;
 mod maintenance;
 mod meta;
 mod offsets;
@@ -59,6 +60,7 @@ use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError, UnknownPartition,
 };
+use crate::stretch::Located;
 use append::{Entry, without_offset};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -245,6 +247,12 @@ impl Log for RocksLog {
     fn read_cached(&self, request: ReadRequest) -> Option<Fetched> {
         read::read_cached(&self.shared, request)
     }
+    fn locate(&self, request: ReadRequest) -> Result<Located, ReadError> {
+        locate::locate(&self.shared, request)
+    }
+    fn locate_now(&self, request: ReadRequest) -> Option<Located> {
+        locate::locate_now(&self.shared, request)
+    }
     fn watch(&self, at: TopicPartition) -> Result<watch::Receiver<Ends>, UnknownPartition> {
         Ok(self.shared.partition(at)?.watch())
     }
@@ -278,7 +286,7 @@ impl Log for RocksLog {
         at: TopicPartition,
         before: Option<Offset>,
     ) -> Result<Offset, DeleteRecordsError> {
-        self.shared.administer(|reply| Admin::Trim(at, Trim::Before(before), reply)).await
+        trim::trim(&self.shared, at, Trim::Before(before)).await
     }
     fn size(&self, at: TopicPartition) -> Result<u64, UnknownPartition> {
         Ok(self.shared.partition(at)?.tail.lock().bytes)

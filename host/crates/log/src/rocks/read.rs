@@ -23,34 +23,46 @@ use std::sync::Arc;
 
 /// Batches of one read.
 pub(super) fn read(shared: &Shared, request: ReadRequest) -> Result<Fetched, ReadError> {
-    let partition = shared.partition(request.at)?;
-    let ends = partition.ends();
-    let asked = request.offset;
-    if asked < ends.log_start || asked > ends.high_watermark {
-        return Err(out_of_range(&partition, asked));
-    }
+    let (partition, ends) = in_range(shared, &request)?;
     if let Some(batches) = cached(&partition, &request, ends) {
         return Ok(Fetched { batches, ends });
     }
-    let batches = read_disk(shared, &partition, asked, end_of(&request, ends), request.bytes_max)?;
+    let (asked, end) = (request.offset, end_of(&request, ends));
+    let mut disk = DiskBatches::from(shared, &partition, asked, end, true).up_to(request.bytes_max);
+    let mut batches = Vec::new();
+    let outcome = loop {
+        match disk.next() {
+            Ok(Some(batch)) => batches.push(batch),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    found_or(outcome, &partition, asked, batches.is_empty())?;
     Ok(Fetched { batches, ends })
 }
 
 /// Batches of one read, where they are in memory.
 pub(super) fn read_cached(shared: &Shared, request: ReadRequest) -> Option<Fetched> {
-    let partition = shared.partition(request.at).ok()?;
-    let ends = partition.ends();
-    if request.offset < ends.log_start || request.offset > ends.high_watermark {
-        return None;
-    }
+    let (partition, ends) = in_range(shared, &request).ok()?;
     cached(&partition, &request, ends).map(|batches| Fetched { batches, ends })
 }
 
-fn end_of(request: &ReadRequest, ends: Ends) -> Offset {
+/// The partition that is asked for and its ends, when the offset lies between them.
+pub(super) fn in_range(shared: &Shared, request: &ReadRequest) -> Result<(Arc<Partition>, Ends), ReadError> {
+    let partition = shared.partition(request.at)?;
+    let ends = partition.ends();
+    if request.offset < ends.log_start || request.offset > ends.high_watermark {
+        return Err(out_of_range(&partition, request.offset));
+    }
+    Ok((partition, ends))
+}
+
+/// Where a read ends that may see so much.
+pub(super) fn end_of(request: &ReadRequest, ends: Ends) -> Offset {
     if request.committed_only { ends.last_stable } else { ends.high_watermark }
 }
 
-fn cached(partition: &Partition, request: &ReadRequest, ends: Ends) -> Option<Vec<RecordBatch>> {
+pub(super) fn cached(partition: &Partition, request: &ReadRequest, ends: Ends) -> Option<Vec<RecordBatch>> {
     let end = end_of(request, ends);
     if request.offset >= end {
         return Some(Vec::new());
@@ -63,30 +75,22 @@ fn out_of_range(partition: &Partition, asked: Offset) -> ReadError {
     ReadError::OutOfRange { asked, log_start: ends.log_start, high_watermark: ends.high_watermark }
 }
 
-fn read_disk(
-    shared: &Shared,
-    partition: &Arc<Partition>,
+/// What a read of the disk comes to that found something or nothing before it ended like this.
+pub(super) fn found_or(
+    outcome: Result<(), StoreError>,
+    partition: &Partition,
     asked: Offset,
-    end: Offset,
-    bytes_max: usize,
-) -> Result<Vec<RecordBatch>, ReadError> {
-    let mut disk = DiskBatches::from(shared, partition, asked, end).up_to(bytes_max);
-    let mut batches = Vec::new();
-    loop {
-        match disk.next() {
-            Ok(None) => break,
-            Ok(Some(batch)) => batches.push(batch),
-            // what was trimmed while it was read is no damage
-            Err(_) if asked < partition.ends().log_start => return Err(out_of_range(partition, asked)),
-            // the next read begins at the damage and says so
-            Err(_) if !batches.is_empty() => break,
-            Err(error) => return Err(error.into()),
+    nothing: bool,
+) -> Result<(), ReadError> {
+    match outcome {
+        // what was trimmed while it was read is no damage
+        _ if (nothing || outcome.is_err()) && asked < partition.ends().log_start => {
+            Err(out_of_range(partition, asked))
         }
+        Err(error) if nothing => Err(error.into()),
+        // the next read begins at the damage and says so
+        Err(_) | Ok(()) => Ok(()),
     }
-    if batches.is_empty() && asked < partition.ends().log_start {
-        return Err(out_of_range(partition, asked));
-    }
-    Ok(batches)
 }
 
 /// Bytes of batches that are read at a time where nobody says how many are wanted.
@@ -119,19 +123,21 @@ pub(super) struct DiskBatches<'a> {
 }
 
 impl<'a> DiskBatches<'a> {
-    /// Batches from the one that holds `from` on, whose first offset is before `end`.
+    /// Batches from the one that holds `from` on, whose first offset is before `end`. Unless it may wait for the disk, there is an
+    /// error where it would have to.
     pub(super) fn from(
         shared: &'a Shared,
         partition: &'a Partition,
         from: Offset,
         end: Offset,
+        may_wait: bool,
     ) -> DiskBatches<'a> {
         // Without gaps a batch that RocksDB does not find is missed by its offset. With gaps only RocksDB's own checksums
         // tell a hole that compaction made from one that damage made.
         let gaps = partition.tail.lock().gaps;
         let segments = shared.journal.segments();
         let (first, last) = (partition_prefix(partition.at), records::key(partition.at, end));
-        let entries = shared.store.iterate_records(&first, &last, gaps);
+        let entries = shared.store.iterate_records((&first, &last), gaps, may_wait);
         DiskBatches {
             shared,
             partition,
@@ -152,13 +158,35 @@ impl<'a> DiskBatches<'a> {
     }
     /// The next batch; after an error there are no more.
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, StoreError> {
-        if self.ahead.is_empty() && !self.look_ahead()? {
-            return Ok(None);
+        if self.ahead.is_empty() {
+            match self.find()? {
+                None => return Ok(None),
+                Some(found) if found.is_empty() => return self.check_end().map(|()| None),
+                Some(found) => self.read(found),
+            }
         }
-        let Some((base, bytes)) = self.ahead.pop_front() else {
-            return if self.gaps || self.expected >= self.end { Ok(None) } else { self.missing() };
-        };
-        if base > self.expected && !self.gaps {
+        self.next_read()
+    }
+    /// Whether nothing is missing before the end.
+    pub(super) fn check_end(&self) -> Result<(), StoreError> {
+        if self.gaps || self.expected >= self.end { Ok(()) } else { self.missing() }
+    }
+    /// Whether a batch with this base may be the one behind `next`.
+    pub(super) fn may_follow(&self, next: Offset, base: Offset) -> bool {
+        self.gaps || base <= next
+    }
+    /// The offset that the next batch should hold.
+    pub(super) fn expected(&self) -> Offset {
+        self.expected
+    }
+    /// What lies before this offset was handed out.
+    pub(super) fn go_on_at(&mut self, next: Offset) {
+        self.expected = next;
+    }
+    /// The next batch of those that were read; after an error there are no more.
+    pub(super) fn next_read(&mut self) -> Result<Option<RecordBatch>, StoreError> {
+        let Some((base, bytes)) = self.ahead.pop_front() else { return Ok(None) };
+        if !self.may_follow(self.expected, base) {
             return self.missing();
         }
         let bytes = bytes.map_err(|error| self.damage(base, &error.to_string()))?;
@@ -171,8 +199,8 @@ impl<'a> DiskBatches<'a> {
         self.expected = batch.header().next_offset();
         Ok(Some(batch))
     }
-    /// Looks up where the next batches lie, and reads them. Whether more may be handed out.
-    fn look_ahead(&mut self) -> Result<bool, StoreError> {
+    /// Looks up where the next batches lie: nowhere at the end. None when no more may be handed out.
+    pub(super) fn find(&mut self) -> Result<Option<Vec<(Offset, Found)>>, StoreError> {
         if !std::mem::replace(&mut self.started, true) {
             self.seek()?;
         }
@@ -188,7 +216,7 @@ impl<'a> DiskBatches<'a> {
             let len = usize::try_from(stored.batch_len()).unwrap_or(usize::MAX);
             if len > wanted && (self.any || !found.is_empty()) {
                 if found.is_empty() && self.left.is_some() {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 break;
             }
@@ -199,11 +227,10 @@ impl<'a> DiskBatches<'a> {
         self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
         self.left = self.left.map(|_| wanted);
         self.any |= self.left.is_some() && !found.is_empty();
-        self.read(found);
-        Ok(true)
+        Ok(Some(found))
     }
     /// Reads what was found; what lies together by one call, and all of it into one piece of memory.
-    fn read(&mut self, found: Vec<(Offset, Found)>) {
+    pub(super) fn read(&mut self, found: Vec<(Offset, Found)>) {
         let len = found
             .iter()
             .filter_map(|(_, found)| found.place())
@@ -253,7 +280,7 @@ impl<'a> DiskBatches<'a> {
         segment.read_into(run.from.at, &mut part)?;
         Ok(part.freeze())
     }
-    fn segment(&self, number: u32) -> io::Result<Arc<Segment>> {
+    pub(super) fn segment(&self, number: u32) -> io::Result<Arc<Segment>> {
         let known = self.segments.get(&number).cloned();
         // one that was begun since
         let known = known.or_else(|| self.shared.journal.segments().get(&number).cloned());
@@ -294,7 +321,7 @@ impl<'a> DiskBatches<'a> {
 }
 
 /// A batch's bytes, or where they lie; for as long as the iterator goes on.
-enum Found {
+pub(super) enum Found {
     Here(Bytes),
     InJournal(Place),
 }
@@ -306,7 +333,7 @@ impl Found {
             Stored::InJournal(place) => Found::InJournal(place),
         }
     }
-    fn place(&self) -> Option<Place> {
+    pub(super) fn place(&self) -> Option<Place> {
         match self {
             Found::Here(_) => None,
             Found::InJournal(place) => Some(*place),

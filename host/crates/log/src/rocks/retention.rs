@@ -4,11 +4,9 @@
 
 use super::partition::Partition;
 use super::shared::Shared;
-use super::trim::{Trim, first_not_older};
-use super::writer::Admin;
+use super::trim::{self, Trim, first_not_older};
 use crate::config::TopicConfig;
 use crate::error::{DeleteRecordsError, StoreError};
-use potok_types::Offset;
 use std::sync::Arc;
 
 /// Applies both limits.
@@ -23,22 +21,20 @@ pub(super) async fn retain(
         if ends.log_start < ends.last_stable
             && first_not_older(shared, partition.at, limit)?.is_none_or(|first| first > ends.log_start)
         {
-            trim(shared, partition, Trim::Older(limit)).await?;
+            take(shared, partition, Trim::Older(limit)).await?;
         }
     }
     if let Some(bytes_max) = config.retention_bytes()
         && partition.tail.lock().bytes > bytes_max
     {
-        trim(shared, partition, Trim::DownTo(bytes_max)).await?;
+        take(shared, partition, Trim::DownTo(bytes_max)).await?;
     }
     Ok(())
 }
 
-async fn trim(shared: &Shared, partition: &Arc<Partition>, trim: Trim) -> Result<(), StoreError> {
+async fn take(shared: &Shared, partition: &Arc<Partition>, what: Trim) -> Result<(), StoreError> {
     let before = partition.ends().log_start;
-    let trimmed: Result<Offset, DeleteRecordsError> =
-        shared.administer(|reply| Admin::Trim(partition.at, trim, reply)).await;
-    match trimmed {
+    match trim::trim(shared, partition.at, what).await {
         Ok(start) => {
             if start > before {
                 tracing::debug!(partition = %partition.at, from = before.get(), to = start.get(), "retention removed records");

@@ -9,7 +9,7 @@ use potok_types::TopicPartition;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
     CompactOptions, DB, DBCompressionType, DBPinnableSlice, DBRawIterator, FlushOptions, LogLevel, Options,
-    ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
+    ReadOptions, ReadTier, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
 use std::path::Path;
 
@@ -149,11 +149,20 @@ impl Store {
     }
     /// The same over `records`. Checksums of blocks are left out unless `verify`: a batch brings its own, and what it says of
     /// itself tells a place that is not its own; so one damaged batch does not take those beside it along.
-    pub(super) fn iterate_records(&self, start: &[u8], end: &[u8], verify: bool) -> DBRawIterator<'_> {
+    /// Unless it may wait for the disk, it ends with an error where it would have to.
+    pub(super) fn iterate_records(
+        &self,
+        (start, end): (&[u8], &[u8]),
+        verify: bool,
+        may_wait: bool,
+    ) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(start);
         options.set_iterate_upper_bound(end);
         options.set_verify_checksums(verify);
+        if !may_wait {
+            options.set_read_tier(ReadTier::BlockCache);
+        }
         self.db.raw_iterator_cf_opt(self.family(Family::Records), options)
     }
     /// Calls `each` with every entry of `[start, end)` until it says `false`.

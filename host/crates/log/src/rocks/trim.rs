@@ -9,7 +9,7 @@ use super::partition::{Partition, Stretch, Tail};
 use super::read::bytes_between;
 use super::shared::Shared;
 use super::store::{Family, corrupt, failure};
-use super::writer::Writer;
+use super::writer::{Admin, Writer};
 use crate::error::{DeleteRecordsError, StoreError, UnknownPartition};
 use potok_types::{Offset, Timestamp, TopicPartition};
 use std::sync::Arc;
@@ -25,9 +25,37 @@ pub(super) enum Trim {
     DownTo(u64),
 }
 
+/// Batches that one step takes: few enough that appends hardly wait behind them.
+const TAKEN_MAX: usize = 10_000;
+
+/// What one step came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trimmed {
+    log_start: Offset,
+    /// Where the log start is to be in the end.
+    goal: Offset,
+}
+
+/// Trims a partition, step by step. Answers its log start.
+pub(super) async fn trim(
+    shared: &Shared,
+    at: TopicPartition,
+    trim: Trim,
+) -> Result<Offset, DeleteRecordsError> {
+    let mut next = trim;
+    loop {
+        let trimmed = shared.administer(|to| Admin::Trim(at, next, to)).await;
+        let Trimmed { log_start, goal } = trimmed?;
+        if log_start >= goal {
+            return Ok(log_start);
+        }
+        next = Trim::Before(Some(goal));
+    }
+}
+
 impl Writer {
-    /// Trims a partition. Answers its log start.
-    pub(super) fn trim(&mut self, at: TopicPartition, trim: Trim) -> Result<Offset, DeleteRecordsError> {
+    /// Trims a partition, or begins to.
+    pub(super) fn trim(&mut self, at: TopicPartition, trim: Trim) -> Result<Trimmed, DeleteRecordsError> {
         let partition = self.shared.partition(at)?;
         if partition.is_deleted() {
             return Err(UnknownPartition(at).into());
@@ -43,10 +71,11 @@ impl Writer {
             Trim::Older(limit) => unless_open(&tail, first_not_older(&self.shared, at, limit)?),
             Trim::DownTo(bytes) => unless_open(&tail, Some(self.first_within(at, &tail, bytes)?)),
         };
+        let goal = start.max(tail.log_start);
         if start > tail.log_start {
             self.take_front(&partition, tail, start)?;
         }
-        Ok(partition.ends().log_start)
+        Ok(Trimmed { log_start: partition.ends().log_start, goal })
     }
     /// The first batch to keep so that at most `limit` bytes are left.
     fn first_within(&self, at: TopicPartition, tail: &Tail, limit: u64) -> Result<Offset, StoreError> {
@@ -84,24 +113,27 @@ impl Writer {
         entries.status().map_err(|error| failure(Family::Records.name(), &error))?;
         Ok(end)
     }
-    /// Raises the log start to `start` and takes the batches that lie wholly before it.
+    /// Raises the log start to `start`, or as far as one step goes, and takes the batches that lie wholly before it.
     fn take_front(
         &mut self,
         partition: &Arc<Partition>,
         mut tail: Tail,
-        start: Offset,
+        mut start: Offset,
     ) -> Result<(), StoreError> {
         let at = partition.at;
-        let first_kept = self.first_kept(at, start)?;
+        let mut first_kept = self.first_kept(at, start)?;
+        let prefix = partition_prefix(at);
+        if let Some(more) = self.release_range(&prefix, &records::key(at, first_kept), TAKEN_MAX)? {
+            let (_, base) = records::parse(&more).ok_or_else(|| corrupt(Family::Records, at, "a key"))?;
+            (start, first_kept) = (base, base);
+        }
         let bytes_before = tail.bytes;
         self.uncount(at, &mut tail, first_kept)?;
         if tail.cleaning.trim(bytes_before - tail.bytes) {
             let key = partitions::key(at, Entry::Cleaning);
             self.ops.put(self.shared.ids, Family::Partitions, &key, &tail.cleaning.encode());
         }
-        let (prefix, kept) = (partition_prefix(at), records::key(at, first_kept));
-        self.release_range(&prefix, &kept, usize::MAX)?;
-        self.ops.delete_range(self.shared.ids, Family::Records, &prefix, &kept);
+        self.ops.delete_range(self.shared.ids, Family::Records, &prefix, &records::key(at, first_kept));
         self.drop_times(at, first_kept)?;
         self.drop_ended(at, &mut tail, start);
         tail.log_start = start;

@@ -18,14 +18,14 @@ use super::reclaim::Moved;
 use super::rewrite::Rewrite;
 use super::shared::Shared;
 use super::timers::Pending;
-use super::trim::Trim;
+use super::trim::{Trim, Trimmed};
 use super::units::ReadyUnit;
 use crate::api::{Acks, NewTopic, Topic, TopicChange, UnitResult};
 use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     StoreError,
 };
-use potok_types::{Offset, ProducerId, RecordBatch, TopicName, TopicNumber, TopicPartition};
+use potok_types::{ProducerId, RecordBatch, TopicName, TopicNumber, TopicPartition};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(super) enum Admin {
     CreateTopic(NewTopic, Reply<Arc<Topic>, CreateTopicError>),
     AlterTopic(TopicName, TopicChange, Reply<Arc<Topic>, AlterTopicError>),
     DeleteTopic(TopicName, Reply<(), DeleteTopicError>),
-    Trim(TopicPartition, Trim, Reply<Offset, DeleteRecordsError>),
+    Trim(TopicPartition, Trim, Reply<Trimmed, DeleteRecordsError>),
     Rewrite(Rewrite, Reply<(), StoreError>),
     TakeNumbers(Counter, u64, Reply<Range<u64>, StoreError>),
     ForgetProducers(Vec<(TopicPartition, ProducerId)>, Duration, Reply<usize, StoreError>),

@@ -1,13 +1,14 @@
 //! What a fetch found in each partition that it wants. In come wants, out come batches within the bounds: one answer's, one
 //! partition's; the first batch of all comes whatever its size, so that a large one is never in the way (KIP-74).
-//! Batches in memory are read at once; the first that lies on disk moves the rest to a thread that may wait. From the disk an
+//! Batches in memory are found at once, also those that the system has in memory, which it sends from their file; the first that
+//! lies on disk moves the rest to a thread that may wait. From the disk an
 //! answer takes little at a time, and a partition that got nothing goes first in the next one.
 
 use crate::broker::Broker;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
-use potok_log::{AbortedTransaction, Fetched, Log, ReadError, ReadRequest};
-use potok_types::{Ends, LeaderEpoch, Offset, RecordBatch, TopicPartition};
+use potok_log::{AbortedTransaction, Located, Log, ReadError, ReadRequest, Stretch};
+use potok_types::{Ends, LeaderEpoch, Offset, TopicPartition};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ pub(super) struct Want {
 pub(super) struct Found {
     pub(super) code: i16,
     pub(super) ends: Option<Ends>,
-    pub(super) batches: Vec<RecordBatch>,
+    pub(super) batches: Vec<Stretch>,
     pub(super) bytes: usize,
     pub(super) aborted: Vec<AbortedTransaction>,
     /// Where the client's history parts from ours: epoch and its end.
@@ -118,6 +119,16 @@ impl Reading {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
+    /// Of these, what is in memory.
+    pub(super) fn bytes_in_memory(&self) -> usize {
+        let in_memory = |batches: &Stretch| matches!(batches, Stretch::Memory(_));
+        self.found
+            .iter()
+            .flat_map(|found| &found.batches)
+            .filter(|some| in_memory(some))
+            .map(Stretch::len)
+            .sum()
+    }
     /// Whether something was found that the client should know at once.
     pub(super) fn is_urgent(&self) -> bool {
         self.wants.is_empty() || self.found.iter().any(|found| found.code != 0 || found.diverging.is_some())
@@ -171,43 +182,44 @@ impl Reading {
             return Some(self.nothing(at, offset));
         }
         let request = ReadRequest { at, offset, bytes_max, committed_only: self.committed_only };
-        let fetched = match self.log.read_cached(request) {
-            Some(fetched) => Ok(fetched),
+        let located = match self.log.locate_now(request) {
+            Some(located) => Ok(located),
             None if may_wait && self.bytes >= ENOUGH.max(self.bytes_min) => {
                 return Some(Found { left_out: true, ..self.nothing(at, offset) });
             }
             None if may_wait => {
                 let bytes_max = bytes_max.min(DISK_BYTES_MAX.max(self.bytes_min));
-                self.log.read(ReadRequest { bytes_max, ..request })
+                self.log.locate(ReadRequest { bytes_max, ..request })
             }
             // what is refused is known without the disk
             None => match self.log.ends(at) {
-                Ok(ends) if offset < ends.log_start || offset > ends.high_watermark => self.log.read(request),
+                Ok(ends) if offset < ends.log_start || offset > ends.high_watermark => {
+                    self.log.locate(request)
+                }
                 Ok(_) => return None,
                 Err(_) => return Some(Found::failed(Code::UnknownTopicOrPartition)),
             },
         };
-        Some(self.found(at, offset, fetched, bytes_max))
+        Some(self.found(at, offset, located, bytes_max))
     }
     fn found(
         &self,
         at: TopicPartition,
         offset: Offset,
-        fetched: Result<Fetched, ReadError>,
+        located: Result<Located, ReadError>,
         max: usize,
     ) -> Found {
-        let Fetched { mut batches, ends } = match fetched {
-            Ok(fetched) => fetched,
+        let Located { stretches: mut batches, mut next, ends } = match located {
+            Ok(located) => located,
             Err(error) => return Found::failed(error::of_read(&error)),
         };
-        let mut bytes = batches.iter().map(RecordBatch::len).sum();
+        let mut bytes = batches.iter().map(Stretch::len).sum();
         if bytes > max && self.bytes > 0 {
             // only the first batch of the whole answer may be too large
             batches.clear();
-            bytes = 0;
+            (bytes, next) = (0, offset);
         }
-        let end = batches.last().map_or(offset, |last| last.header().next_offset());
-        let aborted = if self.committed_only { self.log.aborted(at, offset, end) } else { Ok(Vec::new()) };
+        let aborted = if self.committed_only { self.log.aborted(at, offset, next) } else { Ok(Vec::new()) };
         match aborted {
             Ok(aborted) => Found { ends: Some(ends), batches, bytes, aborted, ..Found::default() },
             Err(error) => Found::failed(error::of_read(&error)),

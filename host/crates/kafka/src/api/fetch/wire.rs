@@ -8,7 +8,6 @@ use crate::error::Fault;
 use crate::header::Header;
 use crate::wire::Writer;
 use kafka_protocol::ResponseError as Code;
-use potok_types::RecordBatch;
 
 const FLEXIBLE_FROM: i16 = 12;
 /// From here on topics are named by their ids.
@@ -102,7 +101,7 @@ fn partition(writer: &mut Writer, version: i16, want: &Want, found: &Found, comm
         // no preferred read replica: there is one node
         writer.i32(-1);
     }
-    writer.records(found.bytes, found.batches.iter().map(RecordBatch::bytes));
+    writer.records(found.bytes, &found.batches);
     match found.diverging.filter(|_| version >= FLEXIBLE_FROM) {
         None => writer.no_tagged(),
         Some((epoch, end)) => {

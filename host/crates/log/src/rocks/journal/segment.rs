@@ -3,11 +3,13 @@
 //! taken away.
 
 use super::entry::{HEADER_LEN, Header};
+use crate::stretch::FileStretch;
 use bytes::{Bytes, BytesMut};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How the files are called: `0000000007.log`.
@@ -21,8 +23,10 @@ pub(in crate::rocks) struct Segment {
     pub(super) path: PathBuf,
     /// What it says of itself; none when that is damaged.
     pub(super) header: Option<Header>,
-    file: File,
+    file: Arc<File>,
     len: AtomicU64,
+    /// Whether this process wrote all of it.
+    is_own: bool,
 }
 
 impl Segment {
@@ -32,13 +36,15 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         (&file).write_all(&header.encode())?;
         let len = AtomicU64::new(HEADER_LEN as u64);
-        Ok(Segment { number: header.number, path, header: Some(*header), file, len })
+        let file = Arc::new(file);
+        Ok(Segment { number: header.number, path, header: Some(*header), file, len, is_own: true })
     }
     /// One that is there. It is read from then on, and not written but for [`Segment::cut`].
     pub(super) fn open(path: PathBuf, number: u32) -> io::Result<Segment> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let len = AtomicU64::new(file.metadata()?.len());
-        let mut segment = Segment { number, path, header: None, file, len };
+        let file = Arc::new(file);
+        let mut segment = Segment { number, path, header: None, file, len, is_own: false };
         if segment.len() >= HEADER_LEN as u64 {
             let header = Header::decode(&segment.read(0, HEADER_LEN)?);
             segment.header = header.filter(|header| header.number == number);
@@ -83,6 +89,11 @@ impl Segment {
     /// The bytes from `at` on, as many as `to` takes.
     pub(in crate::rocks) fn read_into(&self, at: u64, to: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(to, at)
+    }
+    /// `len` bytes from `at` on, to be sent from the file; none where they are not there, or this process did not write them.
+    pub(in crate::rocks) fn stretch(&self, at: u64, len: u32) -> Option<FileStretch> {
+        let len = usize::try_from(len).ok()?;
+        (self.is_own && self.has(at, len)).then(|| FileStretch::new(Arc::clone(&self.file), at, len))
     }
     /// Waits until everything in it is on disk.
     pub(super) fn sync(&self) -> io::Result<()> {

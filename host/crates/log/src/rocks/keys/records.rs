@@ -55,6 +55,10 @@ impl Place {
         let short = |long: u64| u32::try_from(long).unwrap_or(u32::MAX);
         Place { from, len: short(batch.len() as u64), last_delta: short(last_delta) }
     }
+    /// The offset behind the batch with this base; none where the place is damaged.
+    pub(in crate::rocks) fn next_offset(&self, base: Offset) -> Option<Offset> {
+        Offset::new(base.get().checked_add(u64::from(self.last_delta))?.checked_add(1)?)
+    }
     pub(in crate::rocks) fn encode(&self) -> [u8; PLACE_LEN] {
         let mut to = [VERSION; PLACE_LEN];
         to[1..5].copy_from_slice(&self.from.segment.to_be_bytes());

@@ -1,9 +1,9 @@
 //! What is removed is given back: disk use really falls, whoever removed it and whatever lies beside it.
 
 use super::{append, batch, clock, disk_use, keys, open_with, settings, topic};
-use crate::api::Log;
+use crate::api::{Acks, Append, Log};
 use crate::rocks::{RocksLog, Settings};
-use potok_types::{ManualClock, TopicPartition};
+use potok_types::{ManualClock, Offset, TopicPartition};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,4 +123,19 @@ async fn compaction_gives_the_disk_back_and_keeps_sizes_exact() {
     append(&log, at, batch("000", 64 << 10)).await;
     log.run_maintenance().await.unwrap();
     assert_eq!(keys(&log, at).len(), 65);
+}
+#[tokio::test]
+async fn more_batches_than_one_step_takes_are_deleted_whole() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let log = open(folder.path(), &clock);
+    let at = first(&log, "many", &[]).await;
+    for _ in 0..25 {
+        let some = (0..1_000).map(|_| Append { to: at, batch: batch("x", 0) }).collect();
+        assert!(log.append(some, Acks::Written).await.iter().all(Result::is_ok));
+    }
+    let before = Offset::new(24_990);
+    assert_eq!(log.delete_records(at, before).await.unwrap().get(), 24_990);
+    assert_eq!(keys(&log, at).len(), 10);
+    assert_eq!(log.delete_records(at, None).await.unwrap().get(), 25_000);
+    assert_eq!(log.size(at).unwrap(), 0);
 }

@@ -8,6 +8,7 @@ mod driving;
 mod opening;
 mod recovery;
 mod refusal;
+mod sending;
 
 use super::{RocksLog, Settings};
 use crate::api::{Acks, Append, Log, NewTopic, ReadRequest, Topic};
