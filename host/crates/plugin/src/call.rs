@@ -5,6 +5,7 @@
 
 use crate::api::{CallError, PortError};
 use crate::capability::Broken;
+use crate::engine::Ticks;
 use crate::limits::{REASON_LEN_MAX, TICK, cut};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,6 +18,7 @@ use wasmtime::{Trap, UpdateDeadline, WasmBacktrace};
 /// Counts the ticks of the calls on one store.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
+    ticks: Arc<Ticks>,
     ticks_left: AtomicU64,
     /// Set when a call gave its thread away by itself, as against waiting for something.
     yielded: AtomicBool,
@@ -28,6 +30,10 @@ pub(crate) struct Pace {
 struct DeadlinePassed;
 
 impl Pace {
+    /// By these ticks.
+    pub(crate) fn by(ticks: Arc<Ticks>) -> Pace {
+        Pace { ticks, ..Pace::default() }
+    }
     /// Makes the store's calls keep this pace.
     pub(crate) fn set_on<T: 'static>(self: &Arc<Pace>, store: &mut wasmtime::Store<T>) {
         let pace = self.clone();
@@ -54,6 +60,7 @@ impl Pace {
         deadline: Duration,
         call: impl Future<Output = wasmtime::Result<T>>,
     ) -> wasmtime::Result<T> {
+        let _under_way = self.ticks.run();
         let mut call = pin!(call);
         let mut waiting = None;
         poll_fn(|cx| {

@@ -11,6 +11,7 @@ use crate::bindings::sink::SinkPlugin;
 use crate::bindings::source::SourcePlugin;
 use crate::bindings::{PLUGIN_VERSIONS, about};
 use crate::call::Fault;
+use crate::engine::Engine;
 use crate::error::PushError;
 use crate::host::Host;
 use crate::instance::store;
@@ -31,17 +32,22 @@ fn settings() -> InstanceSettings {
 
 /// Starts the component and asks it.
 pub(crate) async fn describe(
+    engine: Engine,
     pre: InstancePre<Host>,
     world: WorldKind,
 ) -> Result<about::Description, PushError> {
-    let asked = apart(async move { ask(&pre, world).await }).await;
+    let asked = apart(async move { ask(&engine, &pre, world).await }).await;
     asked.unwrap_or_else(|error| Err(PushError::Describe(error.to_string())))
 }
 
-async fn ask(pre: &InstancePre<Host>, world: WorldKind) -> Result<about::Description, PushError> {
+async fn ask(
+    engine: &Engine,
+    pre: &InstancePre<Host>,
+    world: WorldKind,
+) -> Result<about::Description, PushError> {
     let settings = settings();
     let host = Host::new(Arc::new(Nothing), Arc::new([]), Arc::new([]), settings.memory_bytes_max);
-    let (mut store, pace) = store(pre.engine(), host, &settings);
+    let (mut store, pace) = store(engine, host, &settings);
     pace.begin(settings.deadline());
     let started = pace.drive(settings.deadline(), pre.instantiate_async(&mut store)).await;
     let instance = started.map_err(|error| failed(&store, &settings, &error))?;

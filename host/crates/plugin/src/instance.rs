@@ -8,6 +8,7 @@ use crate::bindings::processor::exports::potok::plugin::processor::{Guest, Task}
 use crate::bindings::records::{Batch, ColumnParam, Failure, HeadersParam, Outcome as RawOutcome};
 use crate::bindings::timers::{Clock, TimerParam};
 use crate::call::{Fault, Pace};
+use crate::engine::Engine;
 use crate::host::Host;
 use crate::limits::{REASON_LEN_MAX, cut};
 use crate::outcome::Asked;
@@ -37,17 +38,13 @@ impl std::fmt::Debug for Instance {
 }
 
 /// A store for one instance under these settings, its pace set.
-pub(crate) fn store(
-    engine: &wasmtime::Engine,
-    host: Host,
-    settings: &InstanceSettings,
-) -> (Store<Host>, Arc<Pace>) {
-    let mut store = Store::new(engine, host);
+pub(crate) fn store(engine: &Engine, host: Host, settings: &InstanceSettings) -> (Store<Host>, Arc<Pace>) {
+    let mut store = Store::new(engine.wasmtime(), host);
     store.limiter(|host| &mut host.memory);
     store.set_hostcall_fuel(settings.output_bytes_max);
     store.set_max_component_handles(crate::limits::HANDLES_MAX);
     store.set_epoch_deadline(1);
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(Pace::by(engine.ticks()));
     pace.set_on(&mut store);
     (store, pace)
 }

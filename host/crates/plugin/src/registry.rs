@@ -143,8 +143,8 @@ impl Plugins {
         .await??;
         let shape = |error: wasmtime::Error| PushError::Shape(format!("{error:#}"));
         let pre = self.0.linker.instantiate_pre(&compiled).map_err(shape)?;
-        let description =
-            description::check(describe(pre, judged.world).await?).map_err(PushError::Description)?;
+        let description = description::check(describe(self.0.engine.clone(), pre, judged.world).await?)
+            .map_err(PushError::Description)?;
         let code = blocking(move || compiled.serialize()).await?;
         let code = code.map_err(|error| PushError::Malformed(format!("{error:#}")))?;
         let info = ModuleInfo { digest, size, world: judged.world, imports: judged.imports, description };
@@ -208,7 +208,7 @@ impl Plugins {
             grants.into(),
             settings.memory_bytes_max,
         );
-        let (mut store, pace) = store(self.0.engine.wasmtime(), host, &settings);
+        let (mut store, pace) = store(&self.0.engine, host, &settings);
         // An interpreter's start takes longer than a batch may.
         let deadline = settings.deadline().max(Duration::from_millis(DESCRIBE_DEADLINE_MS));
         pace.begin(deadline);

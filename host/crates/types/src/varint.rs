@@ -23,23 +23,39 @@ pub(crate) fn size(value: i64) -> usize {
 }
 
 /// Reads a zigzag varint of at most ten bytes at `*at` and moves on; `None` when it is cut off or has no end.
-#[inline]
+/// One and two bytes (lengths below 8 KiB) are read in place, as nearly all are: a record has eight varints.
+#[inline(always)]
 pub(crate) fn take(from: &[u8], at: &mut usize) -> Option<i64> {
     let first = *from.get(*at)?;
     if first < 0x80 {
         *at += 1;
-        return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
+        return Some(unzigzag(first.into()));
     }
-    let mut value = u64::from(first & 0x7f);
-    for i in 1..10 {
+    let second = *from.get(*at + 1)?;
+    if second < 0x80 {
+        *at += 2;
+        return Some(unzigzag(u64::from(first & 0x7f) | u64::from(second) << 7));
+    }
+    take_long(from, at)
+}
+
+#[inline(never)]
+fn take_long(from: &[u8], at: &mut usize) -> Option<i64> {
+    let mut value = 0;
+    for i in 0..10 {
         let byte = *from.get(*at + i)?;
         value |= u64::from(byte & 0x7f) << (7 * i);
         if byte < 0x80 {
             *at += i + 1;
-            return Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
+            return Some(unzigzag(value));
         }
     }
     None
+}
+
+#[inline]
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::common::{Client, Door};
 use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
-use potok_log::Topic;
+use potok_log::{Log, Topic};
 
 const VERSION: i16 = 12;
 
@@ -53,15 +53,25 @@ async fn an_answer_mentions_what_changed() {
 #[tokio::test]
 async fn from_the_disk_partitions_are_read_in_turn_or_as_much_as_the_client_waits_for() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().to_owned();
-    let settings = potok_log::Settings { dir, cache_bytes_max: 0, ..potok_log::Settings::default() };
-    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
-    let door = Door::over(log, |_| {}).await;
+    let open = || {
+        let dir = folder.path().to_owned();
+        let settings = potok_log::Settings { dir, cache_bytes_max: 0, ..potok_log::Settings::default() };
+        potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap()
+    };
+    let earlier = open();
+    let door = Door::over(earlier.clone(), |_| {}).await;
     let topic = door.topic("t", 3, &[]).await;
     let mut client = door.connect().await;
     for partition in 0..3 {
         client.ask(9, &produce(9, &topic, partition, 1, plain(&[&[b'x'; 600 << 10]]).freeze())).await;
     }
+    drop(client);
+    door.ended().await;
+    earlier.close().await.unwrap();
+    drop(earlier);
+    // what an earlier process wrote is read, and not sent as it lies there
+    let door = Door::over(open(), |_| {}).await;
+    let mut client = door.connect().await;
     let whole = |request: FetchRequest| {
         let mut request = request.with_max_bytes(50 << 20);
         request.topics[0].partitions.iter_mut().for_each(|asked| asked.partition_max_bytes = 50 << 20);

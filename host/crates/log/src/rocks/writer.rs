@@ -291,6 +291,8 @@ impl Writer {
         self.put_group().inspect_err(|error| self.shared.refusal.refuse(&format!("a write failed: {error}")))
     }
     fn put_group(&mut self) -> Result<(), StoreError> {
+        // what is read together lies together; each partition's own keep their order
+        self.placed.sort_by_key(|(partition, _)| partition.at);
         let Shared { journal, store, ids, disk, .. } = &*self.shared;
         let mut group = Group::new(journal)?;
         let placed = self.placed.iter().map(|(partition, batch)| (partition.at, batch));

@@ -264,6 +264,10 @@ impl NewBatch {
     pub fn is_empty(&self) -> bool {
         false
     }
+    /// Moves it into memory of its own, where it keeps nothing else there.
+    pub fn detach(&mut self) {
+        self.bytes = BytesMut::from(self.bytes.as_ref());
+    }
     /// Opens the batch and walks over every record: framing, counts, offset deltas, varints, header shapes. `unpacked_len_max`
     /// bounds what compressed records may unpack to, in bytes.
     /// What the header says of times is made right where it is not, as Kafka does: there are clients that set no largest

@@ -59,7 +59,7 @@ impl<'a> Record<'a> {
 }
 
 /// Length-prefixed bytes; `Some(None)` is null (length -1), `None` is malformed.
-#[inline]
+#[inline(always)]
 fn take_bytes<'a>(from: &'a [u8], at: &mut usize) -> Option<Option<&'a [u8]>> {
     let len = varint::take(from, at)?;
     if len < 0 {
@@ -208,9 +208,17 @@ impl<'a> Records<'a> {
 }
 
 /// Headers must fill the record to its last byte.
-#[inline]
+#[inline(always)]
 fn check_headers(body: &[u8], mut at: usize) -> Result<RawHeaders<'_>, &'static str> {
     let count = varint::take(body, &mut at).ok_or("its header count is cut off")?;
+    if count == 0 && at == body.len() {
+        return Ok(RawHeaders { bytes: &[], count: 0 });
+    }
+    check_each_header(body, at, count)
+}
+
+#[inline(never)]
+fn check_each_header(body: &[u8], mut at: usize, count: i64) -> Result<RawHeaders<'_>, &'static str> {
     let count = usize::try_from(count).map_err(|_| "its header count is negative")?;
     let start = at;
     for _ in 0..count {

@@ -6,7 +6,7 @@ use super::wire::PartitionAnswer;
 use crate::error;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError as Code;
-use potok_log::{TimestampType, Topic};
+use potok_log::{Append, TimestampType, Topic};
 use potok_types::{
     BATCH_HEADER_LEN, BatchError, BatchLimits, CodecError, Compression, NewBatch, Timestamp, batch_len,
 };
@@ -20,7 +20,7 @@ const CODEC_BITS: u8 = 7;
 const ZSTD: u8 = 4;
 /// Batches from this size on are kept where they are, whatever else that keeps in memory.
 const KEPT_LEN: usize = crate::room::SMALL;
-/// So are smaller ones that are such a part of what they keep.
+/// So are smaller ones that together are such a part of what they keep.
 const KEPT_PART: usize = 2;
 /// Compressed records up to this many bytes are unpacked at once, on the connection's own thread, unless they come to more than
 /// this: a few kilobytes may be a bomb, and other connections wait for that thread.
@@ -35,13 +35,13 @@ const AHEAD_MAX_MS: i64 = 3_600_000;
 /// 256 MiB: what compressed records may unpack to whatever their topic says.
 const UNPACKED_LEN_MAX: usize = 256 << 20;
 
-/// The batch where it is, or copied: a small one that is cached must not keep a buffer of many requests, or a request of many
-/// partitions, in memory. `span` is what it would keep.
-pub(super) fn apart(bytes: BytesMut, span: usize) -> BytesMut {
-    if bytes.len() >= KEPT_LEN || bytes.len() * KEPT_PART >= span {
-        bytes
-    } else {
-        BytesMut::from(&bytes[..])
+/// Copies small batches where all that were taken of a request are little beside what they would keep in memory while they are cached:
+/// a buffer of many requests, or a request of which most was refused. `span` is what they would keep.
+pub(super) fn apart(taken: &mut [Append], span: usize) {
+    let len: usize = taken.iter().map(|append| append.batch.len()).sum();
+    if len * KEPT_PART < span {
+        let small = taken.iter_mut().filter(|append| append.batch.len() < KEPT_LEN);
+        small.for_each(|append| append.batch.detach());
     }
 }
 
@@ -138,7 +138,7 @@ async fn records(
 mod tests {
     use super::*;
     use futures::FutureExt;
-    use potok_types::BatchBuilder;
+    use potok_types::{BatchBuilder, LeaderEpoch, Offset, PartitionIndex, TopicNumber, TopicPartition};
 
     #[tokio::test]
     async fn what_unpacks_to_much_waits_for_a_place_and_what_is_small_does_not() {
@@ -158,15 +158,26 @@ mod tests {
         assert_eq!(free.available_permits(), 1);
     }
     #[test]
-    fn a_small_batch_is_copied_out_of_what_is_much_more_than_it() {
-        let kept = |len, span| {
-            let bytes = BytesMut::from(&vec![7; len][..]);
-            let at = bytes.as_ptr();
-            let apart = apart(bytes, span);
-            assert_eq!(apart, vec![7; len]);
-            apart.as_ptr() == at
+    fn small_batches_are_copied_out_of_what_is_much_more_than_they() {
+        let place = |batch: NewBatch| batch.place(Offset::FIRST, LeaderEpoch(0)).bytes().clone();
+        let kept = |lengths: &[usize], span| {
+            let to = TopicPartition { topic: TopicNumber(1), partition: PartitionIndex(0) };
+            let (mut taken, mut lay) = (Vec::new(), Vec::new());
+            for len in lengths {
+                let mut builder = BatchBuilder::new(Compression::None);
+                builder.push(Timestamp(0), None, Some(&vec![7; *len]), std::iter::empty());
+                let bytes = BytesMut::from(&place(builder.build().unwrap().unwrap())[..]);
+                lay.push(bytes.as_ptr());
+                let limits = BatchLimits { batch_len_max: 1 << 20 };
+                taken.push(Append { to, batch: NewBatch::from_producer(bytes, limits).unwrap() });
+            }
+            apart(&mut taken, span);
+            let lie = taken.into_iter().map(|append| place(append.batch).as_ptr());
+            lie.zip(lay).filter(|(lies, lay)| lies == lay).count()
         };
-        assert!(kept(16_000, 17_000) && kept(16_000, 32_000) && kept(KEPT_LEN, 1 << 20));
-        assert!(!kept(16_000, 32_001) && !kept(100, 32_000) && !kept(KEPT_LEN - 1, 1 << 20));
+        assert_eq!(kept(&[16_000], 17_000), 1);
+        assert_eq!(kept(&[16_000; 8], 130_000), 8);
+        assert_eq!(kept(&[16_000, 100], 1 << 20), 0);
+        assert_eq!(kept(&[KEPT_LEN, 100], 1 << 20), 1);
     }
 }

@@ -89,7 +89,7 @@ async fn check_all(broker: &Broker, version: i16, request: &mut Request, span: u
         let topic = find(broker, data);
         for (p, partition) in data.partitions.iter_mut().enumerate() {
             let topic = topic.as_deref().map_err(|code| *code);
-            match check_one(broker, version, topic, partition, (span, now)).await {
+            match check_one(broker, version, topic, partition, now).await {
                 Ok(append) => {
                     appends.push(append);
                     places.push((t, p));
@@ -98,6 +98,7 @@ async fn check_all(broker: &Broker, version: i16, request: &mut Request, span: u
             }
         }
     }
+    check::apart(&mut appends, span);
     (appends, places)
 }
 
@@ -106,14 +107,14 @@ async fn check_one(
     version: i16,
     topic: Result<&Topic, Code>,
     partition: &mut PartitionData,
-    (span, now): (usize, Timestamp),
+    now: Timestamp,
 ) -> Result<Append, PartitionAnswer> {
     let records = std::mem::take(&mut partition.records);
     let known = topic.and_then(|topic| Ok((topic, topics::partition(topic, partition.index)?)));
     let (topic, to) = known.map_err(|code| PartitionAnswer::refused(code, None))?;
     partition.at = Some(to);
     check::form(version, &records)?;
-    let checked = check::batch(topic, check::apart(records, span), now, &broker.unpacking).await;
+    let checked = check::batch(topic, records, now, &broker.unpacking).await;
     checked.map(|batch| Append { to, batch }).map_err(|refused| refused.telling_start(&*broker.log, to))
 }
 
