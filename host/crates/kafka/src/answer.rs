@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::header::Header;
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::protocol::Encodable;
-use potok_log::Stretch;
+use potok_log::Piece;
 
 const LENGTH_LEN: usize = 4;
 /// Bytes of an answer's body that has no batches: more is read by few clients (librdkafka's `receive.message.max.bytes` and
@@ -21,7 +21,7 @@ const BODY_LEN_MAX: usize = 100_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     /// The pieces in order.
-    pub(crate) pieces: Vec<Stretch>,
+    pub(crate) pieces: Vec<Piece>,
     /// Bytes of all pieces.
     pub(crate) len: usize,
     /// Memory that it may take until it is written.
@@ -44,8 +44,8 @@ impl Answer {
         Answer::finish(buffer, Vec::new())
     }
     /// Puts the length in front: `first` comes from [`start`], `rest` follows it.
-    pub(crate) fn finish(mut first: BytesMut, mut rest: Vec<Stretch>) -> Result<Answer, Fault> {
-        let len = first.len() + rest.iter().map(Stretch::len).sum::<usize>();
+    pub(crate) fn finish(mut first: BytesMut, mut rest: Vec<Piece>) -> Result<Answer, Fault> {
+        let len = first.len() + rest.iter().map(Piece::len).sum::<usize>();
         let framed =
             i32::try_from(len - LENGTH_LEN).map_err(|_| Fault::Unencodable(format!("it has {len} bytes")))?;
         first[..LENGTH_LEN].copy_from_slice(&framed.to_be_bytes());

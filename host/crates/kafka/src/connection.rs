@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
 use kafka_protocol::messages::ApiKey;
-use potok_log::{FileStretch, Stretch};
+use potok_log::{FilePiece, Piece};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ use tokio::time::timeout;
 const IN_FLIGHT_MAX: usize = 64;
 /// Bytes of requests at work after which no further one is read.
 const IN_FLIGHT_BYTES_MAX: usize = 32 << 20;
+/// A client that takes an answer more slowly than this is cut off: it holds memory, and files that were taken away.
+const TAKEN_PER_SECOND_MIN: u64 = 64 << 10;
 /// Pieces handed to the socket at a time, well below the system's own limit (1024).
 const PIECES_MAX: usize = 64;
 
@@ -189,7 +191,7 @@ impl Connection {
     }
     /// Writes the first answer that is due, and all others that are ready behind it.
     async fn answer(&mut self, first: (usize, Outcome), writer: &mut WriteHalf<'_>) -> Result<(), Ended> {
-        let (mut pieces, mut grants) = (VecDeque::new(), Vec::new());
+        let (mut pieces, mut grants): (VecDeque<Piece>, _) = (VecDeque::new(), Vec::new());
         let mut done = Some(first);
         while let Some((len, outcome)) = done {
             self.work_bytes -= len;
@@ -201,18 +203,11 @@ impl Connection {
             done = if more { self.work.next().now_or_never().flatten() } else { None };
         }
         let patience = self.broker.settings.write_timeout();
-        while !pieces.is_empty() {
-            let wrote = async {
-                match pieces.front() {
-                    Some(Stretch::File(file)) => send_some(writer, file).await,
-                    _ => write_some(writer, &pieces).await,
-                }
-            };
-            let wrote = timeout(patience, wrote).await.map_err(|_| Ended::Stalled)??;
-            advance(&mut pieces, wrote);
-        }
+        let len: usize = pieces.iter().map(Piece::len).sum();
+        let whole = patience.saturating_add(Duration::from_secs(len as u64 / TAKEN_PER_SECOND_MIN));
+        let sent = timeout(whole, send_all(writer, pieces, patience)).await;
         drop(grants);
-        Ok(())
+        sent.map_err(|_| Ended::Stalled)?
     }
     fn count(&self, why: &Ended) {
         let metrics = &self.broker.metrics;
@@ -246,12 +241,41 @@ fn is_produce(frame: &Frame) -> bool {
     frame.bytes.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
 }
 
+/// Sends pieces in order; some of them within each `patience`.
+async fn send_all(
+    writer: &mut WriteHalf<'_>,
+    mut pieces: VecDeque<Piece>,
+    patience: Duration,
+) -> Result<(), Ended> {
+    while let Some(first) = pieces.front_mut() {
+        // a client that takes all at once would keep its thread
+        tokio::task::coop::consume_budget().await;
+        if let Piece::File(file) = first
+            && !file.can_be_sent()
+        {
+            // it has left memory since it was found there: as if it had been on the disk
+            let file = Piece::File(file.clone());
+            let read = tokio::task::spawn_blocking(move || file.read()).await;
+            *first = Piece::Memory(read.map_err(io::Error::other)??);
+        }
+        let sent = async {
+            match pieces.front() {
+                Some(Piece::File(file)) => send_some(writer, file).await,
+                _ => write_some(writer, &pieces).await,
+            }
+        };
+        let sent = timeout(patience, sent).await.map_err(|_| Ended::Stalled)??;
+        advance(&mut pieces, sent);
+    }
+    Ok(())
+}
+
 /// Writes what is in memory of the first pieces.
-async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Stretch>) -> io::Result<usize> {
+async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Piece>) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); PIECES_MAX];
     let mut count = 0;
     for (slice, piece) in slices.iter_mut().zip(pieces) {
-        let Stretch::Memory(bytes) = piece else { break };
+        let Piece::Memory(bytes) = piece else { break };
         *slice = IoSlice::new(bytes);
         count += 1;
     }
@@ -261,8 +285,8 @@ async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Stretch>) -> i
     }
 }
 
-/// Has the system send what lies in a file. It waits for the disk only where that was in memory a moment ago.
-async fn send_some(writer: &WriteHalf<'_>, file: &FileStretch) -> io::Result<usize> {
+/// Has the system send what lies in a file and was in memory a moment ago.
+async fn send_some(writer: &WriteHalf<'_>, file: &FilePiece) -> io::Result<usize> {
     let socket: &TcpStream = writer.as_ref();
     loop {
         socket.writable().await?;
@@ -275,7 +299,7 @@ async fn send_some(writer: &WriteHalf<'_>, file: &FileStretch) -> io::Result<usi
 }
 
 /// Takes what was written off the front.
-fn advance(pieces: &mut VecDeque<Stretch>, mut wrote: usize) {
+fn advance(pieces: &mut VecDeque<Piece>, mut wrote: usize) {
     while let Some(first) = pieces.front_mut() {
         if wrote < first.len() {
             first.advance(wrote);

@@ -10,7 +10,7 @@ use crate::room::Held;
 use crate::server::{self, BindError, Components};
 use crate::settings::Settings;
 use bytes::BytesMut;
-use potok_log::Stretch;
+use potok_log::Piece;
 use prometheus_client::registry::Registry;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,7 +41,7 @@ impl InProcess {
         let started = api::start(broker, client, header, body, (&mut held, &mut gather)).await.ok()?;
         gather.flush(&*log).await;
         let answer = started.outcome.await.ok()??;
-        let pieces: io::Result<Vec<_>> = answer.pieces.iter().map(Stretch::bytes).collect();
+        let pieces: io::Result<Vec<_>> = answer.pieces.iter().map(Piece::read).collect();
         Some(pieces.ok()?.concat())
     }
 }

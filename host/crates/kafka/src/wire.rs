@@ -5,7 +5,7 @@
 use crate::error::Fault;
 use crate::header::varint;
 use bytes::{Buf, BufMut, BytesMut};
-use potok_log::Stretch;
+use potok_log::Piece;
 use uuid::Uuid;
 
 const CUT: Fault = Fault::Malformed("a length in the request is larger than what is left of it");
@@ -89,7 +89,7 @@ const COPIED_LEN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Writer {
     first: Option<BytesMut>,
-    rest: Vec<Stretch>,
+    rest: Vec<Piece>,
     piece: BytesMut,
     flexible: bool,
 }
@@ -133,10 +133,10 @@ impl Writer {
         }
     }
     /// Record batches one behind the other, as they are.
-    pub(crate) fn records(&mut self, len: usize, batches: &[Stretch]) {
+    pub(crate) fn records(&mut self, len: usize, batches: &[Piece]) {
         self.count(Some(len));
         for batch in batches {
-            if let Stretch::Memory(bytes) = batch
+            if let Piece::Memory(bytes) = batch
                 && bytes.len() < COPIED_LEN
             {
                 self.piece.put_slice(bytes);
@@ -168,7 +168,7 @@ impl Writer {
         self.piece.put_u8((left & 0x7f) as u8);
     }
     /// The pieces, for [`crate::answer::Answer::finish`].
-    pub(crate) fn finish(mut self) -> (BytesMut, Vec<Stretch>) {
+    pub(crate) fn finish(mut self) -> (BytesMut, Vec<Piece>) {
         match self.first.take() {
             None => (self.piece, self.rest),
             Some(first) => {
@@ -193,12 +193,12 @@ mod tests {
             writer.count(Some(300));
             writer.no_tagged();
             let batches = [Bytes::from(vec![7; COPIED_LEN]), Bytes::from_static(b"small")];
-            writer.records(COPIED_LEN + 5, &batches.map(Stretch::Memory));
+            writer.records(COPIED_LEN + 5, &batches.map(Piece::Memory));
             writer.uuid(Uuid::from_u128(5));
             let (first, rest) = writer.finish();
             assert_eq!(rest.len(), 2, "one batch is a piece of its own");
             let mut bytes = first;
-            rest.iter().for_each(|piece| bytes.extend_from_slice(&piece.bytes().unwrap()));
+            rest.iter().for_each(|piece| bytes.extend_from_slice(&piece.read().unwrap()));
             let mut reader = Reader { bytes, flexible };
             assert_eq!(reader.string().unwrap().as_deref(), Some("größe"));
             assert_eq!(reader.string().unwrap(), None);

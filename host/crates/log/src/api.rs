@@ -6,7 +6,7 @@ use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError, UnknownPartition,
 };
-use crate::stretch::Located;
+use crate::piece::Located;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;

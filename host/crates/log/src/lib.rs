@@ -13,12 +13,12 @@ mod error;
 #[cfg(any(test, feature = "test-util"))]
 mod failing;
 mod memory;
+mod piece;
 mod producers;
 #[cfg(feature = "rocks")]
 mod rocks;
 #[cfg(any(test, feature = "test-util"))]
 mod seeded;
-mod stretch;
 mod topics;
 mod transactions;
 
@@ -36,10 +36,10 @@ pub use error::{
 #[cfg(any(test, feature = "test-util"))]
 pub use failing::{FailingLog, Fault, Faults};
 pub use memory::MemoryLog;
+pub use piece::{FilePiece, Located, Piece};
 #[cfg(feature = "rocks")]
 pub use rocks::{CheckpointError, OpenError, RocksLog, Settings};
 #[cfg(any(test, feature = "test-util"))]
 pub use seeded::Seeded;
-pub use stretch::{FileStretch, Located, Stretch};
 pub use topics::PARTITIONS_MAX;
 pub use transactions::Marker;

@@ -183,7 +183,10 @@ fn thread_time() -> Duration {
 /// Makes this thread give way to the others of the process. Elsewhere the lanes are alike.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = schedule(BUSY_NICE, BUSY_SLICE) {
+    if let Err(error) = schedule(BUSY_NICE, BUSY_SLICE)
+        // a sandbox may know only the older call
+        .or_else(|_| rustix::process::setpriority_process(None, BUSY_NICE))
+    {
         tracing::warn!(%error, "the threads of busy guests cannot be niced: they compete with the servers");
     }
 }
@@ -194,8 +197,8 @@ fn schedule(nice: i32, slice: Duration) -> std::io::Result<()> {
     let size = u32::try_from(size_of::<libc::sched_attr>()).unwrap_or_default();
     let attributes = libc::sched_attr {
         size,
-        sched_policy: libc::SCHED_OTHER.cast_unsigned(),
-        sched_flags: 0,
+        sched_policy: 0,
+        sched_flags: u64::from(libc::SCHED_FLAG_KEEP_POLICY.cast_unsigned()),
         sched_nice: nice,
         sched_priority: 0,
         sched_runtime: u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX),

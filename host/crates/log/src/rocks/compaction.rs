@@ -82,7 +82,7 @@ pub(super) async fn compact(
 impl Pass<'_> {
     /// Reads keys from `from` on, until the map is full or a batch is too young. Answers the offset behind the last batch.
     fn gather(&mut self, from: Offset, end: Offset, settled: Timestamp) -> Result<Offset, StoreError> {
-        let mut batches = DiskBatches::from(self.shared, self.partition, from, end, true);
+        let mut batches = DiskBatches::from(self.shared, self.partition, from, end);
         let mut gathered_to = from;
         while let Some(batch) = batches.next()? {
             let header = batch.header();
@@ -136,7 +136,7 @@ impl Pass<'_> {
     }
     /// Cleans batches until there is enough to send. Answers where to go on.
     fn clean_some(&mut self, from: Offset, end: Offset) -> Result<Offset, StoreError> {
-        let mut batches = DiskBatches::from(self.shared, self.partition, from, end, true);
+        let mut batches = DiskBatches::from(self.shared, self.partition, from, end);
         while let Some(batch) = batches.next()? {
             let next = batch.header().next_offset();
             self.clean_batch(batch)?;

@@ -1,17 +1,17 @@
 //! Batches to be sent on as they are: where they lie in the journal, when the system can send them from there. In come
-//! offsets, out go stretches of bytes.
-//! Invariant: a batch that is not looked at lies where this process wrote it and has been in the system's memory all along, as
-//! far as can be told; every other one is read and checked, like those of `read.rs`.
+//! offsets, out go pieces of bytes.
+//! Invariant: a batch that is not looked at lies where this process wrote it, and where that is comes from a block whose checksum
+//! agreed; every other one is read and checked, like those of `read.rs`.
 
 use super::read::{DiskBatches, Found, cached, end_of, found_or, in_range};
 use super::shared::Shared;
 use crate::api::{Fetched, ReadRequest};
 use crate::error::{ReadError, StoreError};
-use crate::stretch::{FileStretch, Located, Stretch};
-use potok_types::Offset;
+use crate::piece::{Located, Piece};
+use potok_types::{Offset, RecordBatch};
 
-/// Stretches shorter than this on average are read, many with one call: a call each costs more than copying them.
-const STRETCH_LEN_MIN: usize = 8 << 10;
+/// Pieces shorter than this on average are read, many with one call: a call each costs more than copying them.
+const PIECE_LEN_MIN: usize = 8 << 10;
 
 /// What a read finds, as bytes.
 pub(super) fn locate(shared: &Shared, request: ReadRequest) -> Result<Located, ReadError> {
@@ -19,12 +19,12 @@ pub(super) fn locate(shared: &Shared, request: ReadRequest) -> Result<Located, R
     if let Some(batches) = cached(&partition, &request, ends) {
         return Ok(Located::of(Fetched { batches, ends }, request.offset));
     }
-    let end = end_of(&request, ends);
-    let mut disk = DiskBatches::from(shared, &partition, request.offset, end, true).up_to(request.bytes_max);
-    let mut stretches = Vec::new();
-    let outcome = disk.locate(true, &mut stretches);
-    found_or(outcome, &partition, request.offset, stretches.is_empty())?;
-    Ok(Located { stretches, next: disk.expected(), ends })
+    let (asked, end) = (request.offset, end_of(&request, ends));
+    let mut disk = DiskBatches::from(shared, &partition, asked, end).up_to(request.bytes_max);
+    let mut pieces = Vec::new();
+    let outcome = disk.locate(true, &mut pieces).map(|_| ());
+    found_or(outcome, &partition, asked, pieces.is_empty())?;
+    Ok(Located { pieces, next: disk.expected(), ends, more: false })
 }
 
 /// The same, where something of it is known without waiting for the disk.
@@ -33,54 +33,87 @@ pub(super) fn locate_now(shared: &Shared, request: ReadRequest) -> Option<Locate
     if let Some(batches) = cached(&partition, &request, ends) {
         return Some(Located::of(Fetched { batches, ends }, request.offset));
     }
-    let end = end_of(&request, ends);
-    let mut disk = DiskBatches::from(shared, &partition, request.offset, end, false).up_to(request.bytes_max);
-    let mut stretches = Vec::new();
+    let (asked, end) = (request.offset, end_of(&request, ends));
+    let mut disk = DiskBatches::in_memory(shared, &partition, asked, end).up_to(request.bytes_max);
+    let mut pieces = Vec::new();
     // what is wrong, or on the disk, the read says that waits
-    let _ = disk.locate(false, &mut stretches);
-    (!stretches.is_empty()).then(|| Located { stretches, next: disk.expected(), ends })
+    let more = !disk.locate(false, &mut pieces).unwrap_or(false);
+    (!pieces.is_empty()).then(|| Located { pieces, next: disk.expected(), ends, more })
+}
+
+/// Batches that need not be read.
+#[derive(Debug)]
+struct Unread {
+    piece: Piece,
+    /// How many, and what follows them.
+    count: usize,
+    next: Offset,
 }
 
 impl DiskBatches<'_> {
-    /// All its batches. Those before an error are there; without waiting also those before what is not known.
-    fn locate(&mut self, may_wait: bool, to: &mut Vec<Stretch>) -> Result<(), StoreError> {
-        while let Some(found) = self.find()? {
+    /// All its batches. Those before an error are there; without waiting also those before what would have to be read. Whether
+    /// these are all.
+    fn locate(&mut self, may_wait: bool, to: &mut Vec<Piece>) -> Result<bool, StoreError> {
+        while let Some(mut found) = self.find()? {
             if found.is_empty() {
-                return self.check_end();
+                return self.check_end().map(|()| true);
             }
-            match self.unread(&found) {
-                Some((files, next)) => {
-                    to.extend(files.into_iter().map(Stretch::File));
-                    self.go_on_at(next);
+            let unread = self.unread(&found);
+            let count = unread.iter().map(|some| some.count).sum();
+            unread.last().into_iter().for_each(|last| self.go_on_at(last.next));
+            to.extend(unread.into_iter().map(|some| some.piece));
+            if count < found.len() {
+                if !may_wait {
+                    return Ok(false);
                 }
-                None if !may_wait => return Ok(()),
-                None => {
-                    self.read(found);
-                    while let Some(batch) = self.next_read()? {
-                        to.push(Stretch::Memory(batch.bytes().clone()));
-                    }
+                self.read(found.split_off(count));
+                while let Some(batch) = self.next_read()? {
+                    to.push(Piece::Memory(batch.bytes().clone()));
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
-    /// Where these lie, and the offset behind them, when they can be sent without being read.
-    fn unread(&self, found: &[(Offset, Found)]) -> Option<(Vec<FileStretch>, Offset)> {
-        let mut stretches: Vec<FileStretch> = Vec::new();
-        let (mut next, mut len) = (self.expected(), 0);
+    /// Those at the front that are here, or can be sent from where they lie.
+    fn unread(&self, found: &[(Offset, Found)]) -> Vec<Unread> {
+        let mut all: Vec<Unread> = Vec::new();
+        let mut expected = self.expected();
         for (base, found) in found {
-            let place = found.place()?;
-            if !self.may_follow(next, *base) {
-                return None;
-            }
-            next = place.next_offset(*base)?;
-            let here = self.segment(place.from.segment).ok()?.stretch(place.from.at, place.len)?;
-            len += place.len as usize;
-            if !stretches.last_mut().is_some_and(|last| last.take_along(&here)) {
-                stretches.push(here);
+            let Some((piece, next)) = self.piece(expected, *base, found) else { break };
+            expected = next;
+            if let (Some(Unread { piece: Piece::File(last), count, next: end }), Piece::File(file)) =
+                (all.last_mut(), &piece)
+                && last.take_along(file)
+            {
+                (*count, *end) = (*count + 1, next);
+            } else {
+                all.push(Unread { piece, count: 1, next });
             }
         }
-        let pays = len / stretches.len() >= STRETCH_LEN_MIN;
-        (pays && stretches.iter().all(FileStretch::is_in_memory)).then_some((stretches, next))
+        let stays = |some: &Unread| !matches!(&some.piece, Piece::File(file) if !file.can_be_sent());
+        let staying = all.iter().take_while(|some| stays(some)).count();
+        all.truncate(staying);
+        let files = all.iter().filter(|some| matches!(some.piece, Piece::File(_)));
+        let (count, len) = files.fold((0, 0), |(count, len), some| (count + 1, len + some.piece.len()));
+        if len < count * PIECE_LEN_MIN {
+            all.clear();
+        }
+        all
+    }
+    fn piece(&self, expected: Offset, base: Offset, found: &Found) -> Option<(Piece, Offset)> {
+        if !self.may_follow(expected, base) || !self.is_checked() {
+            return None;
+        }
+        match found {
+            Found::Here(bytes) => {
+                let batch = RecordBatch::from_stored(bytes.clone()).ok()?;
+                let next = batch.header().next_offset();
+                (batch.header().base_offset == base).then(|| (Piece::Memory(bytes.clone()), next))
+            }
+            Found::InJournal(place) => {
+                let segment = self.segment(place.from.segment).ok()?;
+                Some((Piece::File(segment.piece(place.from.at, place.len)?), place.next_offset(base)?))
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ use crate::error::{
     AlterTopicError, AppendError, CommitError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
     ReadError, StoreError, UnknownPartition,
 };
-use crate::stretch::Located;
+use crate::piece::Located;
 use append::{Entry, without_offset};
 use async_trait::async_trait;
 use bytes::Bytes;

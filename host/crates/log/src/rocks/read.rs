@@ -1,16 +1,15 @@
 //! Reading batches: from the cache of the newest, else from the journal, where an iterator says they lie. In come offsets,
 //! out go whole batches.
-//! Invariant: a batch from disk is handed out only after its checksum, its key and its place behind the one before were
-//! checked; damage is named by topic, partition and offset, and what lies before it is still read.
+//! Invariant: a batch that is read is handed out only after its checksum, its key and its place behind the one before were
+//! checked (what is sent without being read is `locate.rs`'s); damage is named by topic, partition and offset, and what lies before it is still read.
 //! Nothing here waits, and nothing above the high watermark is seen.
 
 use super::cache;
 use super::journal::{Position, Segment, Segments};
-use super::keys::partition_prefix;
 use super::keys::records::{self, Place, Stored};
 use super::partition::Partition;
 use super::shared::Shared;
-use super::store::Family;
+use super::store::{Family, Look};
 use super::trim::stored;
 use crate::api::{Fetched, ReadRequest};
 use crate::error::{ReadError, StoreError};
@@ -28,7 +27,7 @@ pub(super) fn read(shared: &Shared, request: ReadRequest) -> Result<Fetched, Rea
         return Ok(Fetched { batches, ends });
     }
     let (asked, end) = (request.offset, end_of(&request, ends));
-    let mut disk = DiskBatches::from(shared, &partition, asked, end, true).up_to(request.bytes_max);
+    let mut disk = DiskBatches::from(shared, &partition, asked, end).up_to(request.bytes_max);
     let mut batches = Vec::new();
     let outcome = loop {
         match disk.next() {
@@ -100,6 +99,9 @@ const AHEAD_COUNT: usize = 4096;
 /// So many bytes of others between two batches are read along rather than read around: a call costs as much as copying them.
 const GAP_LEN_MAX: u64 = 4 << 10;
 
+/// Where batches lie further apart than this, most of what is between them is not worth reading.
+const TOLD_LEN_MAX: u64 = 32 << 20;
+
 /// Memory for what is read at a time, whatever the places say; a larger batch has its own.
 const ROOM_LEN_MAX: usize = 8 << 20;
 
@@ -109,6 +111,9 @@ pub(super) struct DiskBatches<'a> {
     partition: &'a Partition,
     /// As they were before the places were looked up: what they say is read though it moves meanwhile.
     segments: Arc<Segments>,
+    /// First and last key that it may find.
+    bounds: [[u8; records::LEN]; 2],
+    look: Look,
     entries: DBRawIterator<'a>,
     started: bool,
     /// Places that were looked up, with their bytes; read and not handed out yet.
@@ -123,25 +128,41 @@ pub(super) struct DiskBatches<'a> {
 }
 
 impl<'a> DiskBatches<'a> {
-    /// Batches from the one that holds `from` on, whose first offset is before `end`. Unless it may wait for the disk, there is an
-    /// error where it would have to.
+    /// Batches from the one that holds `from` on, whose first offset is before `end`.
     pub(super) fn from(
         shared: &'a Shared,
         partition: &'a Partition,
         from: Offset,
         end: Offset,
-        may_wait: bool,
     ) -> DiskBatches<'a> {
-        // Without gaps a batch that RocksDB does not find is missed by its offset. With gaps only RocksDB's own checksums
-        // tell a hole that compaction made from one that damage made.
+        DiskBatches::looking(shared, partition, from, end, Look::Checked)
+    }
+    /// The same, with an error where it would have to wait for the disk.
+    pub(super) fn in_memory(
+        shared: &'a Shared,
+        partition: &'a Partition,
+        from: Offset,
+        end: Offset,
+    ) -> DiskBatches<'a> {
+        DiskBatches::looking(shared, partition, from, end, Look::InMemory)
+    }
+    fn looking(
+        shared: &'a Shared,
+        partition: &'a Partition,
+        from: Offset,
+        end: Offset,
+        look: Look,
+    ) -> DiskBatches<'a> {
         let gaps = partition.tail.lock().gaps;
         let segments = shared.journal.segments();
-        let (first, last) = (partition_prefix(partition.at), records::key(partition.at, end));
-        let entries = shared.store.iterate_records((&first, &last), gaps, may_wait);
+        let bounds = [records::key(partition.at, Offset::FIRST), records::key(partition.at, end)];
+        let entries = shared.store.iterate_records((&bounds[0], &bounds[1]), look);
         DiskBatches {
             shared,
             partition,
             segments,
+            bounds,
+            look,
             entries,
             started: false,
             ahead: VecDeque::new(),
@@ -175,6 +196,10 @@ impl<'a> DiskBatches<'a> {
     pub(super) fn may_follow(&self, next: Offset, base: Offset) -> bool {
         self.gaps || base <= next
     }
+    /// Whether the blocks agreed with their checksums that say where batches lie.
+    pub(super) fn is_checked(&self) -> bool {
+        self.look != Look::Unchecked
+    }
     /// The offset that the next batch should hold.
     pub(super) fn expected(&self) -> Offset {
         self.expected
@@ -201,6 +226,21 @@ impl<'a> DiskBatches<'a> {
     }
     /// Looks up where the next batches lie: nowhere at the end. None when no more may be handed out.
     pub(super) fn find(&mut self) -> Result<Option<Vec<(Offset, Found)>>, StoreError> {
+        let found = self.find_looking();
+        let damaged =
+            self.entries.status().is_err_and(|error| error.kind() == rocksdb::ErrorKind::Corruption);
+        // Without gaps a batch that RocksDB does not find is missed by its offset. With gaps only RocksDB's own checksums
+        // tell a hole that compaction made from one that damage made.
+        if found.is_err() && damaged && self.look == Look::Checked && !self.gaps {
+            self.look = Look::Unchecked;
+            self.entries =
+                self.shared.store.iterate_records((&self.bounds[0], &self.bounds[1]), Look::Unchecked);
+            self.started = false;
+            return self.find_looking();
+        }
+        found
+    }
+    fn find_looking(&mut self) -> Result<Option<Vec<(Offset, Found)>>, StoreError> {
         if !std::mem::replace(&mut self.started, true) {
             self.seek()?;
         }
@@ -224,7 +264,10 @@ impl<'a> DiskBatches<'a> {
             found.push((base, Found::from(stored)));
             self.entries.next();
         }
-        self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
+        if found.is_empty() {
+            // what was found before it is handed out first
+            self.entries.status().map_err(|error| self.damage(self.expected, error.as_ref()))?;
+        }
         self.left = self.left.map(|_| wanted);
         self.any |= self.left.is_some() && !found.is_empty();
         Ok(Some(found))
@@ -238,6 +281,7 @@ impl<'a> DiskBatches<'a> {
             .sum::<u64>();
         let room = usize::try_from(len).unwrap_or(usize::MAX).min(ROOM_LEN_MAX);
         let mut room = BytesMut::zeroed(room);
+        self.tell_ahead(&found);
         let mut rest = &found[..];
         while let Some(((base, first), after)) = rest.split_first() {
             let run = match first {
@@ -268,6 +312,19 @@ impl<'a> DiskBatches<'a> {
                     }
                 }
             }
+        }
+    }
+    /// Tells the system where it will be read: what lies between batches of one partition is others', so it would not see by itself
+    /// that one read follows the other.
+    fn tell_ahead(&self, found: &[(Offset, Found)]) {
+        let mut places = found.iter().filter_map(|(_, found)| found.place()).map(|place| place.from);
+        let Some(first) = places.next() else { return };
+        let Some(last) = places.take_while(|place| place.segment == first.segment).last() else { return };
+        let len = last.at.saturating_sub(first.at);
+        if len <= TOLD_LEN_MAX
+            && let Ok(segment) = self.segment(first.segment)
+        {
+            segment.will_be_read(first.at, len);
         }
     }
     /// The bytes of a run, in `room` where that has room for them: what lies between batches was not counted.

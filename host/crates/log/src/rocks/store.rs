@@ -147,21 +147,21 @@ impl Store {
         options.set_iterate_upper_bound(end);
         self.db.raw_iterator_cf_opt(self.family(family), options)
     }
-    /// The same over `records`. Checksums of blocks are left out unless `verify`: a batch brings its own, and what it says of
-    /// itself tells a place that is not its own; so one damaged batch does not take those beside it along.
-    /// Unless it may wait for the disk, it ends with an error where it would have to.
-    pub(super) fn iterate_records(
-        &self,
-        (start, end): (&[u8], &[u8]),
-        verify: bool,
-        may_wait: bool,
-    ) -> DBRawIterator<'_> {
+    /// The same over `records`.
+    pub(super) fn iterate_records(&self, (start, end): (&[u8], &[u8]), look: Look) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(start);
         options.set_iterate_upper_bound(end);
-        options.set_verify_checksums(verify);
-        if !may_wait {
-            options.set_read_tier(ReadTier::BlockCache);
+        match look {
+            Look::Checked => {}
+            Look::Unchecked => {
+                options.set_verify_checksums(false);
+                options.fill_cache(false);
+            }
+            Look::InMemory => {
+                options.set_read_tier(ReadTier::BlockCache);
+                options.set_background_purge_on_iterator_cleanup(true);
+            }
         }
         self.db.raw_iterator_cf_opt(self.family(Family::Records), options)
     }
@@ -182,6 +182,18 @@ impl Store {
         }
         entries.status().map_err(|error| failure(family.name(), &error))
     }
+}
+
+/// How places are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Blocks have checksums, which must agree.
+    Checked,
+    /// They need not: a batch brings its own, and what it says of itself tells a place that is not its own. So one that is damaged does
+    /// not take those beside it along.
+    Unchecked,
+    /// Where that would mean to wait for the disk, there is an error. For threads that may not wait: nor do they clean up afterwards.
+    InMemory,
 }
 
 fn options(settings: &Settings) -> Result<Options, rocksdb::Error> {

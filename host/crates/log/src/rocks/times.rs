@@ -19,8 +19,7 @@ pub(super) fn offset_at(
     let partition = shared.partition(at)?;
     let Some(hint) = first_not_older(shared, at, time)? else { return Ok(None) };
     let ends = partition.ends();
-    let mut batches =
-        DiskBatches::from(shared, &partition, hint.max(ends.log_start), ends.high_watermark, true);
+    let mut batches = DiskBatches::from(shared, &partition, hint.max(ends.log_start), ends.high_watermark);
     while let Some(batch) = batches.next().map_err(ReadError::from)? {
         if batch.header().max_timestamp < time {
             continue;
@@ -57,7 +56,7 @@ pub(super) fn offset_of_max(
 fn largest_left(shared: &Shared, partition: &Partition) -> Result<Option<(Offset, Timestamp)>, ReadError> {
     let ends = partition.ends();
     let mut best: Option<(Offset, Timestamp)> = None;
-    let mut batches = DiskBatches::from(shared, partition, ends.log_start, ends.high_watermark, true);
+    let mut batches = DiskBatches::from(shared, partition, ends.log_start, ends.high_watermark);
     while let Some(batch) = batches.next().map_err(ReadError::from)? {
         if best.is_some_and(|(_, time)| batch.header().max_timestamp <= time) {
             continue;

@@ -122,8 +122,9 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let at = partition.at;
         let mut first_kept = self.first_kept(at, start)?;
-        let prefix = partition_prefix(at);
-        if let Some(more) = self.release_range(&prefix, &records::key(at, first_kept), TAKEN_MAX)? {
+        // what earlier steps took lies before it, and would be walked over again
+        let first = records::key(at, self.first_kept(at, tail.log_start)?);
+        if let Some(more) = self.release_range(&first, &records::key(at, first_kept), TAKEN_MAX)? {
             let (_, base) = records::parse(&more).ok_or_else(|| corrupt(Family::Records, at, "a key"))?;
             (start, first_kept) = (base, base);
         }
@@ -133,7 +134,7 @@ impl Writer {
             let key = partitions::key(at, Entry::Cleaning);
             self.ops.put(self.shared.ids, Family::Partitions, &key, &tail.cleaning.encode());
         }
-        self.ops.delete_range(self.shared.ids, Family::Records, &prefix, &records::key(at, first_kept));
+        self.ops.delete_range(self.shared.ids, Family::Records, &first, &records::key(at, first_kept));
         self.drop_times(at, first_kept)?;
         self.drop_ended(at, &mut tail, start);
         tail.log_start = start;

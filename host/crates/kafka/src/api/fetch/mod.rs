@@ -39,6 +39,6 @@ pub(crate) async fn handle(call: &Call, request: FetchRequest) -> Result<Answer,
     }
     let told = session.settle(&broker.sessions, &reading);
     let mut grant = grant;
-    grant.settle(reading.bytes_in_memory());
+    grant.settle(reading.bytes());
     wire::encode(&call.header, told.session_id, &reading, &told.partitions, committed_only, grant)
 }

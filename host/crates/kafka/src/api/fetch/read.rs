@@ -7,7 +7,7 @@
 use crate::broker::Broker;
 use crate::error;
 use kafka_protocol::ResponseError as Code;
-use potok_log::{AbortedTransaction, Located, Log, ReadError, ReadRequest, Stretch};
+use potok_log::{AbortedTransaction, Located, Log, Piece, ReadError, ReadRequest};
 use potok_types::{Ends, LeaderEpoch, Offset, TopicPartition};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(super) struct Want {
 pub(super) struct Found {
     pub(super) code: i16,
     pub(super) ends: Option<Ends>,
-    pub(super) batches: Vec<Stretch>,
+    pub(super) batches: Vec<Piece>,
     pub(super) bytes: usize,
     pub(super) aborted: Vec<AbortedTransaction>,
     /// Where the client's history parts from ours: epoch and its end.
@@ -119,16 +119,6 @@ impl Reading {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
-    /// Of these, what is in memory.
-    pub(super) fn bytes_in_memory(&self) -> usize {
-        let in_memory = |batches: &Stretch| matches!(batches, Stretch::Memory(_));
-        self.found
-            .iter()
-            .flat_map(|found| &found.batches)
-            .filter(|some| in_memory(some))
-            .map(Stretch::len)
-            .sum()
-    }
     /// Whether something was found that the client should know at once.
     pub(super) fn is_urgent(&self) -> bool {
         self.wants.is_empty() || self.found.iter().any(|found| found.code != 0 || found.diverging.is_some())
@@ -182,7 +172,9 @@ impl Reading {
             return Some(self.nothing(at, offset));
         }
         let request = ReadRequest { at, offset, bytes_max, committed_only: self.committed_only };
-        let located = match self.log.locate_now(request) {
+        // the beginning will do, unless the client waits for more than that
+        let enough = |now: &Located| !now.more || self.bytes + now.len() >= self.bytes_min;
+        let located = match self.log.locate_now(request).filter(enough) {
             Some(located) => Ok(located),
             None if may_wait && self.bytes >= ENOUGH.max(self.bytes_min) => {
                 return Some(Found { left_out: true, ..self.nothing(at, offset) });
@@ -209,11 +201,11 @@ impl Reading {
         located: Result<Located, ReadError>,
         max: usize,
     ) -> Found {
-        let Located { stretches: mut batches, mut next, ends } = match located {
+        let Located { pieces: mut batches, mut next, ends, .. } = match located {
             Ok(located) => located,
             Err(error) => return Found::failed(error::of_read(&error)),
         };
-        let mut bytes = batches.iter().map(Stretch::len).sum();
+        let mut bytes = batches.iter().map(Piece::len).sum();
         if bytes > max && self.bytes > 0 {
             // only the first batch of the whole answer may be too large
             batches.clear();
@@ -221,6 +213,10 @@ impl Reading {
         }
         let aborted = if self.committed_only { self.log.aborted(at, offset, next) } else { Ok(Vec::new()) };
         match aborted {
+            // deleted meanwhile, and what was aborted of it is no longer known
+            Ok(_) if self.log.ends(at).is_ok_and(|now| now.log_start > offset) => {
+                Found::failed(Code::OffsetOutOfRange)
+            }
             Ok(aborted) => Found { ends: Some(ends), batches, bytes, aborted, ..Found::default() },
             Err(error) => Found::failed(error::of_read(&error)),
         }

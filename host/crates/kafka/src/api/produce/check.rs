@@ -22,6 +22,9 @@ const ZSTD: u8 = 4;
 const KEPT_LEN: usize = crate::room::SMALL;
 /// So are smaller ones that together are such a part of what they keep.
 const KEPT_PART: usize = 2;
+/// Where they would keep more than this, they are copied all the same: one that outlives the others, in the answer to a slow client, would
+/// keep all of it.
+const KEPT_SPAN_MAX: usize = 256 << 10;
 /// Compressed records up to this many bytes are unpacked at once, on the connection's own thread, unless they come to more than
 /// this: a few kilobytes may be a bomb, and other connections wait for that thread.
 const UNPACKED_HERE_LEN: usize = 16 * 1024;
@@ -39,7 +42,7 @@ const UNPACKED_LEN_MAX: usize = 256 << 20;
 /// a buffer of many requests, or a request of which most was refused. `span` is what they would keep.
 pub(super) fn apart(taken: &mut [Append], span: usize) {
     let len: usize = taken.iter().map(|append| append.batch.len()).sum();
-    if len * KEPT_PART < span {
+    if len * KEPT_PART < span || span > KEPT_SPAN_MAX {
         let small = taken.iter_mut().filter(|append| append.batch.len() < KEPT_LEN);
         small.for_each(|append| append.batch.detach());
     }
@@ -177,7 +180,8 @@ mod tests {
         };
         assert_eq!(kept(&[16_000], 17_000), 1);
         assert_eq!(kept(&[16_000; 8], 130_000), 8);
-        assert_eq!(kept(&[16_000, 100], 1 << 20), 0);
+        assert_eq!(kept(&[16_000, 100], 200_000), 0);
+        assert_eq!(kept(&[16_000; 40], 700_000), 0);
         assert_eq!(kept(&[KEPT_LEN, 100], 1 << 20), 1);
     }
 }

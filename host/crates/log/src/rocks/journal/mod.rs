@@ -210,6 +210,7 @@ impl Journal {
             if segment.number < end.segment && fs::hard_link(&segment.path, &to).is_ok() {
                 continue;
             }
+            segment.count_as_away();
             let len = if segment.number < end.segment { segment.len() } else { end.at };
             let mut from = io::Read::take(File::open(&segment.path)?, len);
             let mut file = File::create(&to)?;

@@ -3,11 +3,10 @@
 //! taken away.
 
 use super::entry::{HEADER_LEN, Header};
-use crate::stretch::FileStretch;
+use crate::piece::{FilePiece, WrittenFile};
 use bytes::{Bytes, BytesMut};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,10 +22,8 @@ pub(in crate::rocks) struct Segment {
     pub(super) path: PathBuf,
     /// What it says of itself; none when that is damaged.
     pub(super) header: Option<Header>,
-    file: Arc<File>,
+    file: Arc<WrittenFile>,
     len: AtomicU64,
-    /// Whether this process wrote all of it.
-    is_own: bool,
 }
 
 impl Segment {
@@ -36,15 +33,15 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         (&file).write_all(&header.encode())?;
         let len = AtomicU64::new(HEADER_LEN as u64);
-        let file = Arc::new(file);
-        Ok(Segment { number: header.number, path, header: Some(*header), file, len, is_own: true })
+        let file = Arc::new(WrittenFile::begun(file));
+        Ok(Segment { number: header.number, path, header: Some(*header), file, len })
     }
     /// One that is there. It is read from then on, and not written but for [`Segment::cut`].
     pub(super) fn open(path: PathBuf, number: u32) -> io::Result<Segment> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let len = AtomicU64::new(file.metadata()?.len());
-        let file = Arc::new(file);
-        let mut segment = Segment { number, path, header: None, file, len, is_own: false };
+        let file = Arc::new(WrittenFile::found(file));
+        let mut segment = Segment { number, path, header: None, file, len };
         if segment.len() >= HEADER_LEN as u64 {
             let header = Header::decode(&segment.read(0, HEADER_LEN)?);
             segment.header = header.filter(|header| header.number == number);
@@ -65,7 +62,7 @@ impl Segment {
     }
     /// Writes at the end, all or an error. Only the journal's one writer calls it.
     pub(super) fn append(&self, slices: &mut [IoSlice<'_>], len: u64) -> io::Result<()> {
-        write_all(&self.file, slices)?;
+        write_all(self.file.file(), slices)?;
         self.len.fetch_add(len, Ordering::Release);
         Ok(())
     }
@@ -90,18 +87,25 @@ impl Segment {
     pub(in crate::rocks) fn read_into(&self, at: u64, to: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(to, at)
     }
-    /// `len` bytes from `at` on, to be sent from the file; none where they are not there, or this process did not write them.
-    pub(in crate::rocks) fn stretch(&self, at: u64, len: u32) -> Option<FileStretch> {
-        let len = usize::try_from(len).ok()?;
-        (self.is_own && self.has(at, len)).then(|| FileStretch::new(Arc::clone(&self.file), at, len))
+    /// `len` bytes from `at` on, to be sent from the file; none where they are not there, or are to be read.
+    pub(in crate::rocks) fn piece(&self, at: u64, len: u32) -> Option<FilePiece> {
+        if self.has(at, usize::try_from(len).ok()?) { self.file.piece(at, len) } else { None }
+    }
+    /// Has the system read `len` bytes from `at` on, without waiting for them, unless it has had them in memory all along.
+    pub(in crate::rocks) fn will_be_read(&self, at: u64, len: u64) {
+        self.file.will_be_read(at, len);
+    }
+    /// Somebody copies it who does not come through here.
+    pub(super) fn count_as_away(&self) {
+        self.file.count_as_away();
     }
     /// Waits until everything in it is on disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.file().sync_data()
     }
     /// Takes away what lies behind `len`.
     pub(super) fn cut(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)?;
+        self.file.file().set_len(len)?;
         self.len.store(len, Ordering::Release);
         Ok(())
     }

@@ -130,12 +130,13 @@ async fn more_batches_than_one_step_takes_are_deleted_whole() {
     let log = open(folder.path(), &clock);
     let at = first(&log, "many", &[]).await;
     for _ in 0..25 {
-        let some = (0..1_000).map(|_| Append { to: at, batch: batch("x", 0) }).collect();
+        let some = (0..1_000).map(|_| Append { to: at, batch: batch("x", 600) }).collect();
         assert!(log.append(some, Acks::Written).await.iter().all(Result::is_ok));
     }
+    let each = log.size(at).unwrap() / 25_000;
     let before = Offset::new(24_990);
     assert_eq!(log.delete_records(at, before).await.unwrap().get(), 24_990);
-    assert_eq!(keys(&log, at).len(), 10);
+    assert_eq!((keys(&log, at).len(), log.size(at).unwrap()), (10, 10 * each));
     assert_eq!(log.delete_records(at, None).await.unwrap().get(), 25_000);
     assert_eq!(log.size(at).unwrap(), 0);
 }
