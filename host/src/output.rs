@@ -189,7 +189,9 @@ const UNDER_HEADER: TableStyle =
 fn render_table(heads: &[&str], rows: &[Vec<String>], output: Output) -> String {
     let mut table = Table::new();
     table.load_style(if output.terminal { UNDER_HEADER } else { presets::NOTHING });
-    table.set_content_arrangement(if output.terminal {
+    // a terminal that was never told its size says 0: then nothing is wrapped
+    let wraps = output.terminal && table.width() != Some(0);
+    table.set_content_arrangement(if wraps {
         ContentArrangement::Dynamic
     } else {
         ContentArrangement::Disabled

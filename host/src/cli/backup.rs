@@ -33,8 +33,10 @@ impl Backup {
         let body = api::NewBackup { name: create.name.unwrap_or_else(named) };
         let backup: api::Backup = client.send(Method::POST, &["backups"], &body).await?;
         create.output.open().show(&backup, |backup| {
-            Page::line(format!("copied to {}", backup.folder))
-                .and_line(format!("start from it: potok serve --data {}", backup.folder))
+            Page::line(format!("copied to {}", backup.folder)).and_line(format!(
+                "start from a copy of it: cp -r {} FOLDER && potok serve --data FOLDER",
+                backup.folder
+            ))
         })
     }
 }

@@ -17,10 +17,13 @@ use reqwest::{Method, header};
 #[derive(Debug, Subcommand)]
 pub(super) enum Processor {
     /// Deploy a module, or deploy it again: positions and state are kept, everything else is replaced
-    #[command(after_help = "Examples:\n  \
+    #[command(
+        override_usage = "potok processor deploy <NAME> --module <MODULE> --input <TOPIC>... [OPTIONS]",
+        after_help = "Examples:\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --from earliest\n  \
         potok processor deploy late --module flight-delays --input flights --output late-flights --config min_delay_minutes=60\n  \
-        potok processor deploy joined --module flight-weather --input flights --input weather --output joined --on-failure stop")]
+        potok processor deploy joined --module flight-weather --input flights --input weather --output joined --on-failure stop"
+    )]
     Deploy(Deploy),
     /// List all processors
     #[command(after_help = "Examples:\n  potok processor list")]

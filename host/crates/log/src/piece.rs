@@ -238,7 +238,8 @@ fn cached(_file: &File, _at: u64, _len: u64) -> bool {
     false
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use potok_types::{BatchBuilder, Compression, LeaderEpoch, Timestamp};
