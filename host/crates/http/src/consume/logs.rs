@@ -10,6 +10,7 @@ use crate::extract::{Name, Query, negotiate};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use potok_processor::{LOGS_TOPIC, logs_partition};
 use potok_types::ProcessorName;
 use std::collections::VecDeque;
@@ -67,7 +68,7 @@ pub(crate) async fn processor_logs(
     if !follow {
         reader.until_now();
     }
-    answer_lines(reader, follow, lead)
+    answer_lines(reader, follow, lead.map(Bytes::from))
 }
 
 /// The last so many lines of what is there; the reader stands behind them.

@@ -7,18 +7,57 @@ use super::watch::Watches;
 use crate::api::ReadQuery;
 use crate::app::App;
 use crate::error::Refusal;
+use crate::limits::AnswerRoom;
+use bytes::Bytes;
 use potok_log::{AbortedTransaction, ReadError, ReadRequest, Topic};
-use potok_types::{BatchHeader, Ends, Offset, RecordBatch, TopicName, TopicPartition};
+use potok_types::{BatchHeader, Compression, Ends, Offset, RecordBatch, TopicName, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of batches read from the log at a time: about what one step writes, so that little is read twice.
 const FETCH_BYTES: usize = 128 * 1024;
 /// A step ends behind a batch, since the next one would open it again; unless the batch writes more than this, in bytes.
 const STEP_BYTES_MAX: usize = 1 << 20;
+/// A batch with more bytes than this, unpacked, is large: one is read at a time.
+const LARGE_LEN: usize = 4 << 20;
 /// What a compressed batch may unpack to, in bytes. A batch is at most 256 MiB packed and usually 1 MiB; what unpacks to
 /// more than this is no message that anybody reads over HTTP.
 const UNPACKED_LEN_MAX: usize = 128 << 20;
+
+/// Records as bytes, which hold their room until they are sent.
+#[derive(Debug, Default)]
+pub(super) struct Rendered {
+    bytes: Vec<u8>,
+    room: Option<AnswerRoom>,
+}
+
+impl Rendered {
+    /// The same with something before and behind.
+    pub(super) fn between(self, before: &[u8], within: impl FnOnce(&[u8]) -> usize, behind: &[u8]) -> Bytes {
+        let mut bytes = self.bytes;
+        bytes.truncate(within(&bytes));
+        bytes.splice(..0, before.iter().copied());
+        bytes.extend_from_slice(behind);
+        Rendered { bytes, room: self.room }.into()
+    }
+}
+impl AsRef<[u8]> for Rendered {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+impl std::ops::Deref for Rendered {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+impl From<Rendered> for Bytes {
+    fn from(rendered: Rendered) -> Bytes {
+        Bytes::from_owner(rendered)
+    }
+}
 
 /// A read of one topic.
 #[derive(Debug)]
@@ -98,10 +137,23 @@ impl Reader {
         self.watches.lag(&self.positions)
     }
     /// The next records, up to about `bytes_max` bytes; empty when there are none.
-    pub(super) async fn next(&mut self, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn next(&mut self, bytes_max: usize) -> Result<Rendered, Refusal> {
         if self.at_end() || !self.watches.ahead(&self.positions) {
-            return Ok(Vec::new());
+            return Ok(Rendered::default());
         }
+        let mut room = self.app.limits.answer(bytes_max).await?;
+        let mut step = self.step(bytes_max, None).await?;
+        if step.meets_large && step.render.records() == 0 {
+            (self.positions, self.turn) = (step.positions, step.turn);
+            let place = self.app.limits.large().await?;
+            step = self.step(bytes_max, Some(place)).await?;
+        }
+        self.app.limits.settle(&mut room, step.render.len()).await?;
+        (self.positions, self.left, self.turn) = (step.positions, step.left, step.turn);
+        self.app.metrics.consumed(&self.topic.name, step.render.records(), step.render.len());
+        Ok(Rendered { bytes: step.render.into_bytes(), room: Some(room) })
+    }
+    async fn step(&self, bytes_max: usize, large: Option<OwnedSemaphorePermit>) -> Result<Step, Refusal> {
         let mut step = Step {
             app: self.app.clone(),
             topic: Arc::clone(&self.topic),
@@ -110,19 +162,18 @@ impl Reader {
             left: self.left,
             turn: self.turn,
             until: self.until.clone(),
+            large,
+            meets_large: false,
         };
         let step = self.app.limits.blocking(move || match step.run(bytes_max) {
             // what was read before something went wrong goes out; the step that finds nothing else says what it is
             Err(refusal) if step.render.records() == 0 => Err(refusal),
             _ => Ok(step),
         });
-        let step = step.await?;
-        (self.positions, self.left, self.turn) = (step.positions, step.left, step.turn);
-        self.app.metrics.consumed(&self.topic.name, step.render.records(), step.render.len());
-        Ok(step.render.into_bytes())
+        step.await
     }
     /// The same, and if there are none, waits for some. Empty when the time is over or the server stops.
-    pub(super) async fn poll(&mut self, bytes_max: usize, wait: Duration) -> Result<Vec<u8>, Refusal> {
+    pub(super) async fn poll(&mut self, bytes_max: usize, wait: Duration) -> Result<Rendered, Refusal> {
         let mut records = self.next(bytes_max).await?;
         if !records.is_empty() || wait.is_zero() || self.at_end() {
             return Ok(records);
@@ -178,6 +229,9 @@ struct Step {
     left: u64,
     turn: usize,
     until: Option<Vec<Offset>>,
+    /// Its place among those who read large batches; without one it ends before the first of them.
+    large: Option<OwnedSemaphorePermit>,
+    meets_large: bool,
 }
 
 impl Step {
@@ -185,7 +239,7 @@ impl Step {
     fn run(&mut self, bytes_max: usize) -> Result<(), Refusal> {
         let partitions = self.positions.0.len();
         let mut idle = 0;
-        while idle < partitions && self.left > 0 && self.render.len() < bytes_max {
+        while idle < partitions && self.left > 0 && self.render.len() < bytes_max && !self.meets_large {
             let index = self.turn % partitions;
             self.turn = index + 1;
             if self.partition(index, bytes_max)? { idle = 0 } else { idle += 1 }
@@ -261,7 +315,19 @@ impl Step {
             offset: header.base_offset,
             error,
         };
-        let open = batch.open(UNPACKED_LEN_MAX).map_err(damaged)?;
+        let len_max = if self.large.is_some() { UNPACKED_LEN_MAX } else { LARGE_LEN };
+        let open = match batch.open(len_max) {
+            // what is wrong with it is told by whoever may read it
+            Err(_) if self.large.is_none() && header.compression != Compression::None => {
+                self.meets_large = true;
+                return Ok(false);
+            }
+            _ if self.large.is_none() && batch.len() > LARGE_LEN => {
+                self.meets_large = true;
+                return Ok(false);
+            }
+            open => open.map_err(damaged)?,
+        };
         for record in open.records() {
             let record = record.map_err(damaged)?;
             if record.offset < from {

@@ -47,7 +47,7 @@ pub(super) async fn lines(app: App, name: &TopicName, query: &ReadQuery) -> Resu
     let mut lead = None;
     if !follow {
         if let Some(wait) = query.wait.filter(|wait| *wait > 0) {
-            lead = Some(reader.poll(CHUNK_BYTES, Duration::from_millis(wait)).await?);
+            lead = Some(reader.poll(CHUNK_BYTES, Duration::from_millis(wait)).await?.into());
         }
         reader.until_now();
     }
@@ -55,9 +55,8 @@ pub(super) async fn lines(app: App, name: &TopicName, query: &ReadQuery) -> Resu
 }
 
 /// The same for any reader that writes lines; `lead` goes before.
-pub(super) fn answer_lines(reader: Reader, follow: bool, lead: Option<Vec<u8>>) -> Result<Response, Refusal> {
+pub(super) fn answer_lines(reader: Reader, follow: bool, lead: Option<Bytes>) -> Result<Response, Refusal> {
     let place = if follow { Some(reader.app.limits.tail()?) } else { None };
-    let lead = lead.map(Bytes::from);
     let tail = Tail { reader, kind: Kind::Lines, lead, ended: false, _place: place };
     let mut response = ([(header::CONTENT_TYPE, NDJSON)], tail.body()).into_response();
     if follow {
