@@ -174,7 +174,12 @@ impl Reading {
         let request = ReadRequest { at, offset, bytes_max, committed_only: self.committed_only };
         // the beginning will do, unless the client waits for more than that
         let enough = |now: &Located| !now.more || self.bytes + now.len() >= self.bytes_min;
-        let located = match self.log.locate_now(request).filter(enough) {
+        let now = match may_wait {
+            // the look that waits finds the rest, too
+            true => self.log.read_cached(request).map(|fetched| Located::of(fetched, offset)),
+            false => self.log.locate_now(request).filter(enough),
+        };
+        let located = match now {
             Some(located) => Ok(located),
             None if may_wait && self.bytes >= ENOUGH.max(self.bytes_min) => {
                 return Some(Found { left_out: true, ..self.nothing(at, offset) });
