@@ -18,7 +18,7 @@ use crate::header::Header;
 use crate::room::Held;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use kafka_protocol::messages::ApiKey;
 use potok_log::{FilePiece, Piece};
 use std::collections::VecDeque;
@@ -247,25 +247,23 @@ async fn send_all(
     mut pieces: VecDeque<Piece>,
     patience: Duration,
 ) -> Result<(), Ended> {
-    while let Some(first) = pieces.front_mut() {
+    while let Some(first) = pieces.front() {
         // a client that takes all at once would keep its thread
         tokio::task::coop::consume_budget().await;
-        if let Piece::File(file) = first
-            && !file.can_be_sent()
-        {
-            // it has left memory since it was found there: as if it had been on the disk
-            let file = Piece::File(file.clone());
-            let read = tokio::task::spawn_blocking(move || file.read()).await;
-            *first = Piece::Memory(read.map_err(io::Error::other)??);
-        }
-        let sent = async {
-            match pieces.front() {
-                Some(Piece::File(file)) => send_some(writer, file).await,
-                _ => write_some(writer, &pieces).await,
-            }
+        let sent = match first {
+            Piece::File(file) => timeout(patience, send_some(writer, file)).await,
+            Piece::Memory(_) => timeout(patience, write_some(writer, &pieces).map_ok(Some)).await,
         };
-        let sent = timeout(patience, sent).await.map_err(|_| Ended::Stalled)??;
-        advance(&mut pieces, sent);
+        match sent.map_err(|_| Ended::Stalled)?? {
+            Some(sent) => advance(&mut pieces, sent),
+            // it has left memory since it was found there: as if it had been on the disk
+            None => {
+                let Some(first) = pieces.front_mut() else { continue };
+                let file = first.clone();
+                let read = tokio::task::spawn_blocking(move || file.read()).await;
+                *first = Piece::Memory(read.map_err(io::Error::other)??);
+            }
+        }
     }
     Ok(())
 }
@@ -285,15 +283,18 @@ async fn write_some(writer: &mut WriteHalf<'_>, pieces: &VecDeque<Piece>) -> io:
     }
 }
 
-/// Has the system send what lies in a file and was in memory a moment ago.
-async fn send_some(writer: &WriteHalf<'_>, file: &FilePiece) -> io::Result<usize> {
+/// Has the system send what lies in a file, once the socket takes it; none where it is no longer in memory then.
+async fn send_some(writer: &WriteHalf<'_>, file: &FilePiece) -> io::Result<Option<usize>> {
     let socket: &TcpStream = writer.as_ref();
     loop {
         socket.writable().await?;
+        if !file.can_be_sent() {
+            return Ok(None);
+        }
         match socket.try_io(Interest::WRITABLE, || file.send_to(socket)) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            other => return other,
+            other => return other.map(Some),
         }
     }
 }

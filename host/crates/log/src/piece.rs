@@ -99,6 +99,8 @@ pub struct FilePiece {
     start: u64,
     at: u64,
     end: u64,
+    /// Where its batches begin.
+    bases: Vec<Offset>,
 }
 
 impl FilePiece {
@@ -132,9 +134,16 @@ impl FilePiece {
         self.file.read_exact_at(&mut bytes, self.start)?;
         let bytes = Bytes::from(bytes);
         let mut rest = bytes.clone();
-        while !rest.is_empty() {
+        for base in &self.bases {
             let len = batch_len(&rest).map_err(damaged)?.min(rest.len());
-            RecordBatch::from_stored(rest.split_to(len)).map_err(damaged)?;
+            let batch = RecordBatch::from_stored(rest.split_to(len)).map_err(damaged)?;
+            // which the checksum does not cover
+            if batch.header().base_offset != *base {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "another batch lies there"));
+            }
+        }
+        if !rest.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "shorter batches lie there"));
         }
         Ok(bytes.slice(usize::try_from(self.at - self.start).unwrap_or(usize::MAX)..))
     }
@@ -142,11 +151,12 @@ impl FilePiece {
     #[cfg_attr(not(feature = "rocks"), expect(dead_code, reason = "only a log on disk has files"))]
     pub(crate) fn take_along(&mut self, next: &FilePiece) -> bool {
         let follows = Arc::ptr_eq(&self.file, &next.file) && self.end == next.start;
-        let fits = next.end - self.start <= PIECE_LEN_MAX;
-        if follows && fits {
+        let takes = follows && next.end - self.start <= PIECE_LEN_MAX;
+        if takes {
             self.end = next.end;
+            self.bases.extend_from_slice(&next.bases);
         }
-        follows && fits
+        takes
     }
 }
 
@@ -172,7 +182,7 @@ impl WrittenFile {
     }
     /// Somebody reads it who does not tell what was missing.
     pub(crate) fn count_as_away(&self) {
-        self.was_never_away.store(false, Ordering::Relaxed);
+        self.was_never_away.store(false, Ordering::Release);
     }
     /// Has the system read these bytes, without waiting for them, unless it has had them in memory all along.
     pub(crate) fn will_be_read(&self, at: u64, len: u64) {
@@ -183,18 +193,20 @@ impl WrittenFile {
             let _ = rustix::fs::fadvise(&self.file, at, Some(len), rustix::fs::Advice::WillNeed);
         }
     }
-    /// Bytes of it to be sent; none where they are to be read.
-    pub(crate) fn piece(self: &Arc<WrittenFile>, at: u64, len: u32) -> Option<FilePiece> {
+    /// A batch of it to be sent; none where it is to be read.
+    pub(crate) fn piece(self: &Arc<WrittenFile>, at: u64, len: u32, base: Offset) -> Option<FilePiece> {
         let end = at.checked_add(len.into())?;
         let may = self.was_never_away.load(Ordering::Relaxed);
-        may.then(|| FilePiece { file: self.clone(), start: at, at, end })
+        may.then(|| FilePiece { file: self.clone(), start: at, at, end, bases: vec![base] })
     }
 }
 
 impl WrittenFile {
     /// Whether the system has these in memory, and always had the file there. Reads nothing.
     pub(crate) fn holds(&self, at: u64, len: u64) -> bool {
-        let holds = self.was_never_away.load(Ordering::Relaxed) && (len == 0 || cached(&self.file, at, len));
+        // looked at last: whoever brings missing pages in says so first
+        let never_away = || self.was_never_away.load(Ordering::Acquire);
+        let holds = never_away() && (len == 0 || cached(&self.file, at, len)) && never_away();
         if !holds {
             self.count_as_away();
         }
@@ -244,11 +256,14 @@ mod tests {
     use super::*;
     use potok_types::{BatchBuilder, Compression, LeaderEpoch, Timestamp};
 
+    fn offset(raw: u64) -> Offset {
+        Offset::new(raw).unwrap()
+    }
     fn batch(base: u64) -> Bytes {
         let mut builder = BatchBuilder::new(Compression::None);
         builder.push(Timestamp(1), None, Some(&[7; 20_000]), std::iter::empty());
         let batch = builder.build().unwrap().unwrap();
-        batch.place(Offset::new(base).unwrap(), LeaderEpoch(0)).bytes().clone()
+        batch.place(offset(base), LeaderEpoch(0)).bytes().clone()
     }
     /// A file of two batches, and a piece of each.
     fn two(folder: &std::path::Path) -> (Arc<WrittenFile>, FilePiece, FilePiece, Bytes) {
@@ -257,7 +272,8 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let file = Arc::new(WrittenFile::begun(File::options().read(true).write(true).open(path).unwrap()));
         let len = u32::try_from(bytes.len() / 2).unwrap();
-        let (one, two) = (file.piece(0, len).unwrap(), file.piece(len.into(), len).unwrap());
+        let (one, two) =
+            (file.piece(0, len, offset(0)).unwrap(), file.piece(len.into(), len, offset(1)).unwrap());
         (file, one, two, bytes)
     }
 
@@ -277,10 +293,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, mut one, two, bytes) = two(folder.path());
         assert!(one.take_along(&two));
-        file.file().write_all_at(&[8], bytes.len() as u64 - 100).unwrap();
         let mut piece = Piece::File(one);
         piece.advance(10);
-        assert_eq!(piece.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let second = bytes.len() / 2;
+        // its value, and the offset that it begins at
+        for place in [bytes.len() - 100, second + 7] {
+            file.file().write_all_at(&[8], place as u64).unwrap();
+            assert_eq!(piece.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+            file.file().write_all_at(&bytes[place..=place], place as u64).unwrap();
+            assert_eq!(piece.read().unwrap(), bytes.slice(10..));
+        }
     }
     #[test]
     fn a_file_of_which_anything_was_missing_in_memory_is_sent_no_more() {
@@ -301,13 +323,13 @@ mod tests {
         let mut byte = [0];
         file.read_exact_at(&mut byte, 30_000).unwrap();
         assert!(!one.can_be_sent() && !two.can_be_sent(), "the system read along with it");
-        assert!(file.piece(0, 1).is_none());
+        assert!(file.piece(0, 1, offset(0)).is_none());
     }
     #[test]
     fn a_file_that_was_there_before_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "bytes").unwrap();
-        assert!(Arc::new(WrittenFile::found(File::open(path).unwrap())).piece(0, 1).is_none());
+        assert!(Arc::new(WrittenFile::found(File::open(path).unwrap())).piece(0, 1, offset(0)).is_none());
     }
 }

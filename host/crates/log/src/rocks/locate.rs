@@ -12,6 +12,8 @@ use potok_types::{Offset, RecordBatch};
 
 /// Pieces shorter than this on average are read, many with one call: a call each costs more than copying them.
 const PIECE_LEN_MIN: usize = 8 << 10;
+/// Batches beside their keys that are handed out at a time: they are copied and checked, which takes a thread's time.
+const BESIDE_MAX: usize = 256;
 
 /// What a read finds, as bytes.
 pub(super) fn locate(shared: &Shared, request: ReadRequest) -> Result<Located, ReadError> {
@@ -77,8 +79,12 @@ impl DiskBatches<'_> {
     /// Those at the front that are here, or can be sent from where they lie.
     fn unread(&self, found: &[(Offset, Found)]) -> Vec<Unread> {
         let mut all: Vec<Unread> = Vec::new();
-        let mut expected = self.expected();
+        let (mut expected, mut beside) = (self.expected(), 0);
         for (base, found) in found {
+            beside += usize::from(found.place().is_none());
+            if beside > BESIDE_MAX {
+                break;
+            }
             let Some((piece, next)) = self.piece(expected, *base, found) else { break };
             expected = next;
             if let (Some(Unread { piece: Piece::File(last), count, next: end }), Piece::File(file)) =
@@ -112,7 +118,7 @@ impl DiskBatches<'_> {
             }
             Found::InJournal(place) => {
                 let segment = self.segment(place.from.segment).ok()?;
-                Some((Piece::File(segment.piece(place.from.at, place.len)?), place.next_offset(base)?))
+                Some((Piece::File(segment.piece(place.from.at, place.len, base)?), place.next_offset(base)?))
             }
         }
     }

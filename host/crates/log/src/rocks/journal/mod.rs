@@ -207,10 +207,11 @@ impl Journal {
         };
         for segment in segments.values().filter(|segment| segment.number <= end.segment) {
             let to = segment::path(folder, segment.number);
+            // also where it is linked: somebody will read it there
+            segment.count_as_away();
             if segment.number < end.segment && fs::hard_link(&segment.path, &to).is_ok() {
                 continue;
             }
-            segment.count_as_away();
             let len = if segment.number < end.segment { segment.len() } else { end.at };
             let mut from = io::Read::take(File::open(&segment.path)?, len);
             let mut file = File::create(&to)?;

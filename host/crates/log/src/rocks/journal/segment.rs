@@ -5,6 +5,7 @@
 use super::entry::{HEADER_LEN, Header};
 use crate::piece::{FilePiece, WrittenFile};
 use bytes::{Bytes, BytesMut};
+use potok_types::Offset;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
@@ -87,9 +88,9 @@ impl Segment {
     pub(in crate::rocks) fn read_into(&self, at: u64, to: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(to, at)
     }
-    /// `len` bytes from `at` on, to be sent from the file; none where they are not there, or are to be read.
-    pub(in crate::rocks) fn piece(&self, at: u64, len: u32) -> Option<FilePiece> {
-        if self.has(at, usize::try_from(len).ok()?) { self.file.piece(at, len) } else { None }
+    /// The batch of `len` bytes at `at`, to be sent from the file; none where it is not there, or is to be read.
+    pub(in crate::rocks) fn piece(&self, at: u64, len: u32, base: Offset) -> Option<FilePiece> {
+        if self.has(at, usize::try_from(len).ok()?) { self.file.piece(at, len, base) } else { None }
     }
     /// Has the system read `len` bytes from `at` on, without waiting for them, unless it has had them in memory all along.
     pub(in crate::rocks) fn will_be_read(&self, at: u64, len: u64) {

@@ -28,7 +28,7 @@ fn tells(folder: &Path) -> bool {
     let path = folder.join("probe");
     fs::write(&path, "probe").unwrap();
     let file = Arc::new(WrittenFile::begun(File::open(path).unwrap()));
-    file.piece(0, 5).unwrap().can_be_sent()
+    file.piece(0, 5, Offset::FIRST).unwrap().can_be_sent()
 }
 fn files(located: &Located) -> usize {
     located.pieces.iter().filter(|piece| matches!(piece, Piece::File(_))).count()
