@@ -184,13 +184,14 @@ impl WrittenFile {
     pub(crate) fn count_as_away(&self) {
         self.was_never_away.store(false, Ordering::Release);
     }
-    /// Has the system read these bytes, without waiting for them, unless it has had them in memory all along.
+    /// Has the system read these bytes, without waiting for them, unless it has them in memory.
     pub(crate) fn will_be_read(&self, at: u64, len: u64) {
-        if let Some(len) = NonZeroU64::new(len)
-            && !self.holds(at, len.get())
+        if let Some(some) = NonZeroU64::new(len)
+            && !cached(&self.file, at, len)
         {
+            self.count_as_away();
             // a hint: without it they are read one after the other
-            let _ = rustix::fs::fadvise(&self.file, at, Some(len), rustix::fs::Advice::WillNeed);
+            let _ = rustix::fs::fadvise(&self.file, at, Some(some), rustix::fs::Advice::WillNeed);
         }
     }
     /// A batch of it to be sent; none where it is to be read.

@@ -108,8 +108,7 @@ async fn page(app: App, name: &TopicName, query: &ReadQuery) -> Result<Response,
     let mut reader = Reader::open(app, name, query, Form::Page).await?;
     reader.limit(limit);
     let records = reader.poll(PAGE_BYTES_MAX, Duration::from_millis(query.wait.unwrap_or(0))).await?;
-    let without_comma = |records: &[u8]| records.strip_suffix(b",").unwrap_or(records).len();
     let end = format!("],\"next\":\"{}\",\"lag\":{}}}", reader.cursor(), reader.lag());
-    let body = records.between(b"{\"records\":[", without_comma, end.as_bytes());
+    let body = records.between(b"{\"records\":[", end.as_bytes());
     Ok(([(header::CONTENT_TYPE, api::JSON)], body).into_response())
 }

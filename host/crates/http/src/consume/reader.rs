@@ -33,10 +33,10 @@ pub(super) struct Rendered {
 }
 
 impl Rendered {
-    /// The same with something before and behind.
-    pub(super) fn between(self, before: &[u8], within: impl FnOnce(&[u8]) -> usize, behind: &[u8]) -> Bytes {
+    /// The same with something before and behind, and without the comma at its end.
+    pub(super) fn between(self, before: &[u8], behind: &[u8]) -> Bytes {
         let mut bytes = self.bytes;
-        bytes.truncate(within(&bytes));
+        bytes.truncate(bytes.strip_suffix(b",").unwrap_or(&bytes).len());
         bytes.splice(..0, before.iter().copied());
         bytes.extend_from_slice(behind);
         Rendered { bytes, room: self.room }.into()
@@ -145,7 +145,10 @@ impl Reader {
         let mut step = self.step(bytes_max, None).await?;
         if step.meets_large && step.render.records() == 0 {
             (self.positions, self.turn) = (step.positions, step.turn);
+            // whoever waits here keeps no room from others
+            drop(room);
             let place = self.app.limits.large().await?;
+            room = self.app.limits.answer(bytes_max).await?;
             step = self.step(bytes_max, Some(place)).await?;
         }
         self.app.limits.settle(&mut room, step.render.len()).await?;

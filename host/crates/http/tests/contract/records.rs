@@ -288,3 +288,34 @@ async fn records_of_a_transaction_are_shown_once_it_is_committed_and_never_when_
     );
     assert_eq!(host.values("t").await, vec![json!("plain"), json!("committed")]);
 }
+
+#[tokio::test]
+async fn batches_that_are_large_unpacked_are_read_one_at_a_time_and_whole_in_every_form() {
+    let host = one().await;
+    let at = host.log.topic(&"t".parse().unwrap()).unwrap().all_partitions().next().unwrap();
+    let large = format!("\"{}\"", "x".repeat(6 << 20));
+    for value in ["\"before\"", &large, "\"behind\""] {
+        let mut builder = BatchBuilder::new(Compression::Zstd);
+        builder.push(Timestamp(1), None, Some(value.as_bytes()), std::iter::empty());
+        let batch = builder.build().unwrap().unwrap();
+        assert!(batch.len() < 1 << 20, "it is small as it lies");
+        host.log.append(vec![Append { to: at, batch }], Acks::Written).await.pop().unwrap().unwrap();
+    }
+    let lengths: Vec<_> =
+        host.values("t").await.iter().map(|value| value.as_str().map_or(0, str::len)).collect();
+    assert_eq!(lengths, [6, 6 << 20, 6]);
+    let (mut read, mut next) = (Vec::new(), "offset=0".to_owned());
+    while read.len() < 3 {
+        let page = body::<RecordPage>(host.get(&format!("{T}?{next}")), 200).await;
+        assert!(!page.records.is_empty(), "a page that begins with a large one has it");
+        read.extend(page.records.iter().map(|record| record.value.get().len()));
+        next = format!("cursor={}", page.next);
+    }
+    assert_eq!(read, [8, large.len(), 8]);
+    let raw = expect(host.get(&format!("{T}?offset=1")).header("accept", "application/octet-stream"), 200);
+    assert_eq!(raw.await.bytes().await.unwrap().len(), large.len());
+    let all = (0..6).map(|_| body::<RecordPage>(host.get(&format!("{T}?offset=1&limit=1")), 200));
+    for page in futures::future::join_all(all).await {
+        assert_eq!(page.records.len(), 1, "each has its turn");
+    }
+}

@@ -7,6 +7,7 @@ use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::{FetchRequest, ProduceRequest, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 use potok_log::Topic;
+use std::path::Path;
 use std::time::Duration;
 
 async fn put(client: &mut Client, topic: &Topic, partition: i32, batch: BytesMut) {
@@ -127,16 +128,18 @@ async fn a_fetch_waits_for_records_of_any_of_its_partitions() {
     door.ended().await;
 }
 
+/// A server whose log keeps nothing in memory.
+async fn without_cache(folder: &Path) -> Door {
+    let dir = folder.to_owned();
+    let settings = potok_log::Settings { dir, cache_bytes_max: 0, ..potok_log::Settings::default() };
+    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
+    Door::over(log, |_| {}).await
+}
+
 #[tokio::test]
 async fn a_fetch_that_waits_hears_of_records_that_are_on_the_disk_only() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = potok_log::Settings {
-        dir: folder.path().to_owned(),
-        cache_bytes_max: 0,
-        ..potok_log::Settings::default()
-    };
-    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
-    let door = Door::over(log, |_| {}).await;
+    let door = without_cache(folder.path()).await;
     let topic = door.topic("t", 1, &[]).await;
     let (mut reader, mut writer) = (door.connect().await, door.connect().await);
     reader.send(12, &patient(&topic, &[(0, 0)])).await;
@@ -149,13 +152,7 @@ async fn a_fetch_that_waits_hears_of_records_that_are_on_the_disk_only() {
 #[tokio::test]
 async fn large_batches_that_have_left_the_cache_come_whole_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = potok_log::Settings {
-        dir: folder.path().to_owned(),
-        cache_bytes_max: 0,
-        ..potok_log::Settings::default()
-    };
-    let log = potok_log::RocksLog::open(settings, potok_types::SystemClock::shared()).unwrap();
-    let door = Door::over(log, |_| {}).await;
+    let door = without_cache(folder.path()).await;
     let topic = door.topic("t", 2, &[]).await;
     let (mut reader, mut writer) = (door.connect().await, door.connect().await);
     let value = |partition: i32, i: u8| vec![i + b'a' + u8::try_from(partition).unwrap(); 300_000];

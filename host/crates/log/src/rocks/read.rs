@@ -99,8 +99,8 @@ const AHEAD_COUNT: usize = 4096;
 /// So many bytes of others between two batches are read along rather than read around: a call costs as much as copying them.
 const GAP_LEN_MAX: u64 = 4 << 10;
 
-/// Where batches lie further apart than this, most of what is between them is not worth reading.
-const TOLD_LEN_MAX: u64 = 32 << 20;
+/// Where what is wanted is less than such a part of what lies between, that is not worth reading.
+const TOLD_PART: u64 = 16;
 
 /// Memory for what is read at a time, whatever the places say; a larger batch has its own.
 const ROOM_LEN_MAX: usize = 8 << 20;
@@ -274,14 +274,14 @@ impl<'a> DiskBatches<'a> {
     }
     /// Reads what was found; what lies together by one call, and all of it into one piece of memory.
     pub(super) fn read(&mut self, found: Vec<(Offset, Found)>) {
-        let len = found
+        let wanted = found
             .iter()
             .filter_map(|(_, found)| found.place())
             .map(|place| u64::from(place.len))
             .sum::<u64>();
-        let room = usize::try_from(len).unwrap_or(usize::MAX).min(ROOM_LEN_MAX);
+        let room = usize::try_from(wanted).unwrap_or(usize::MAX).min(ROOM_LEN_MAX);
         let mut room = BytesMut::zeroed(room);
-        self.tell_ahead(&found);
+        self.tell_ahead(&found, wanted);
         let mut rest = &found[..];
         while let Some(((base, first), after)) = rest.split_first() {
             let run = match first {
@@ -316,12 +316,12 @@ impl<'a> DiskBatches<'a> {
     }
     /// Tells the system where it will be read: what lies between batches of one partition is others', so it would not see by itself
     /// that one read follows the other.
-    fn tell_ahead(&self, found: &[(Offset, Found)]) {
+    fn tell_ahead(&self, found: &[(Offset, Found)], wanted: u64) {
         let mut places = found.iter().filter_map(|(_, found)| found.place()).map(|place| place.from);
         let Some(first) = places.next() else { return };
         let Some(last) = places.take_while(|place| place.segment == first.segment).last() else { return };
         let len = last.at.saturating_sub(first.at);
-        if len <= TOLD_LEN_MAX
+        if len <= wanted.saturating_mul(TOLD_PART)
             && let Ok(segment) = self.segment(first.segment)
         {
             segment.will_be_read(first.at, len);

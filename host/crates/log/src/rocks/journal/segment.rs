@@ -92,7 +92,7 @@ impl Segment {
     pub(in crate::rocks) fn piece(&self, at: u64, len: u32, base: Offset) -> Option<FilePiece> {
         if self.has(at, usize::try_from(len).ok()?) { self.file.piece(at, len, base) } else { None }
     }
-    /// Has the system read `len` bytes from `at` on, without waiting for them, unless it has had them in memory all along.
+    /// Has the system read `len` bytes from `at` on, without waiting for them, unless it has them in memory.
     pub(in crate::rocks) fn will_be_read(&self, at: u64, len: u64) {
         self.file.will_be_read(at, len);
     }

@@ -88,16 +88,27 @@ fn what_is_appended_is_read_and_replayed_over_segments() {
     drop(journal);
     assert_eq!(opened(folder.path()).1, numbers(11));
 }
-#[test]
-fn a_writer_that_was_killed_leaves_one_entry_cut_off_and_that_goes() {
-    let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = opened(folder.path());
+/// A journal of three entries: its file, and where the second and the third end.
+struct Three {
+    file: PathBuf,
+    bytes: Vec<u8>,
+    whole: Position,
+    end: Position,
+}
+fn three(folder: &Path) -> Three {
+    let (journal, _) = opened(folder);
     append(&journal, "0", &batch(10));
     let (_, whole) = append(&journal, "1", &batch(10));
     let (_, end) = append(&journal, "2", &batch(10));
     drop(journal);
-    let file = files(folder.path()).remove(0);
+    let file = files(folder).remove(0);
     let bytes = fs::read(&file).unwrap();
+    Three { file, bytes, whole, end }
+}
+#[test]
+fn a_writer_that_was_killed_leaves_one_entry_cut_off_and_that_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let Three { file, bytes, whole, end } = three(folder.path());
     for len in [whole.at + 1, whole.at + 39, whole.at + 41, end.at - 1] {
         fs::write(&file, &bytes).unwrap();
         cut(&file, len);
@@ -112,13 +123,7 @@ fn a_writer_that_was_killed_leaves_one_entry_cut_off_and_that_goes() {
 #[test]
 fn while_the_machine_was_up_any_other_change_is_damage() {
     let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = opened(folder.path());
-    append(&journal, "0", &batch(10));
-    let (_, whole) = append(&journal, "1", &batch(10));
-    let (_, end) = append(&journal, "2", &batch(10));
-    drop(journal);
-    let file = files(folder.path()).remove(0);
-    let bytes = fs::read(&file).unwrap();
+    let Three { file, bytes, whole, end } = three(folder.path());
     // magic, sequence, a length, the changes
     for at in [whole.at, whole.at + 10, whole.at + 29, end.at - 1] {
         fs::write(&file, &bytes).unwrap();
